@@ -72,9 +72,7 @@ def table(index: Path) -> Table:
 
 
 def left_in(models_dir: Path) -> list[str]:
-    return sorted(
-        str(p.relative_to(models_dir)) for p in models_dir.rglob("*") if not p.name.endswith(".lock")
-    )
+    return sorted(str(p.relative_to(models_dir)) for p in models_dir.rglob("*") if not p.name.endswith(".lock"))
 
 
 def test_pull_takes_the_named_file_out_and_keeps_nothing_else(tmp_path: Path, table: Table) -> None:
@@ -113,9 +111,7 @@ def test_a_damaged_file_is_refused_with_its_remedy(word: str, tmp_path: Path, ta
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(
-        InvalidInput, match="Known: minilm-l6, minilm-l6-int8, policy-nli, smollm2-135m-instruct"
-    ):
+    with pytest.raises(InvalidInput, match="Known: minilm-l6, minilm-l6-int8, policy-nli, smollm2-135m-instruct"):
         path("gpt-17", tmp_path)
 
 
@@ -190,9 +186,7 @@ def child_environment() -> dict[str, str]:
 
 def start_pull(row: ModelFile, models: Path) -> subprocess.Popen[str]:
     script = PULL_SCRIPT.format(row=row, models=str(models))
-    return subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=child_environment()
-    )
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=child_environment())
 
 
 def test_two_processes_pulling_at_once_fetch_it_once(tmp_path: Path, table: Table) -> None:

@@ -1,0 +1,43 @@
+# Two commands: `make demo` and `make test`. Both set everything up first; nothing but Python 3.11+ is needed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup demo test check bench docs lock clean
+help:            ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(STAMP)  ## .venv with everything, and the local models
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/ace models pull
+	@touch $(STAMP)
+
+demo: setup      ## learn from a small real task set with a real local model; under a minute once set up
+	@$(BIN)/ace demo
+
+test: setup      ## every test, on SQLite and on a real Postgres
+	@$(BIN)/python -m pytest -n 2
+
+check: setup     ## ruff, mypy --strict, the stairs
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup     ## the benchmarks, beside what one would use instead
+	@$(BIN)/python -m benchmarks
+
+docs: setup      ## execute every documented block
+	@$(BIN)/python -m pytest tests/docs
+
+lock:            ## resolve pyproject.toml into requirements.lock (hashes, no hosts)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+clean:           ## forget the environment and all data
+	rm -rf $(VENV) .ace

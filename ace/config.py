@@ -1,0 +1,95 @@
+"""Settings: the only reader of the environment. First found wins:
+
+    1. the environment                ACE_DATABASE_URL=… ace …
+    2. `.env` in the working directory
+    3. `ace.toml` in the working directory (or the file ACE_CONFIG names)
+    4. the defaults below
+
+Provider keys are left where the LLM layer looks for them (OPENAI_API_KEY and so on) and are never read here.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from ace.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """Every knob, with its unit. Each is `ACE_<NAME>` in the environment and `<name>` in `ace.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="ACE_", env_file=".env", extra="ignore", frozen=True)
+
+    env: Literal["shadow", "staging", "production"] = "shadow"
+    data_dir: Path = Field(Path(".ace"), description="indices, runs, logs, the default database")
+    models_dir: Path | None = Field(None, description="model files; default: <data_dir>/models")
+    database_url: SecretStr | None = Field(None, description="default: SQLite in <data_dir>/ace.db")
+
+    model: str = Field("local", description="'local', or a model as DSPy names it: openai/gpt-5-mini")
+    model_base_url: str | None = Field(None, description="an OpenAI-compatible server's /v1")
+    reflector_model: str | None = Field(None, description="default: the same as `model`")
+    temperature: float = Field(0.0, ge=0, le=2)
+    seed: int = 0
+    max_tokens: int = Field(1024, ge=1, description="tokens a call may generate")
+    llm_deadline_s: float = Field(120, gt=0, description="seconds one call may take in all, retries included")
+    llm_calls_per_minute: int | None = Field(None, ge=1, description="rate limit; default: none")
+    llm_threads: int = Field(2, ge=1, description="threads of the local model")
+
+    embeddings_url: str | None = Field(None, description="an OpenAI-compatible /v1; default: the local MiniLM")
+    embeddings_model: str = "all-MiniLM-L6-v2"
+
+    k: int = Field(5, ge=0, le=100, description="bullets shown to a task")
+    token_budget: int | None = Field(None, ge=1, description="tokens of bullets shown at most; default: no limit")
+    similarity_floor: float = Field(0.2, ge=-1, le=1, description="bullets less similar are not shown")
+    trust_weight: float = Field(0.1, ge=0, description="how much the counters matter beside the cosine")
+    dedupe: Literal["second_look", "cosine"] = Field("second_look", description="how near-duplicates are decided")
+
+    def path(self, *parts: str) -> Path:
+        return self.data_dir.joinpath(*parts)
+
+    @property
+    def models_path(self) -> Path:
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL; `postgresql://` is taken to mean psycopg 3."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir / 'ace.db'}"
+        url = self.database_url.get_secret_value()
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("ACE_CONFIG", "ace.toml")))
+        return init_settings, env_settings, dotenv_settings, toml
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings in force. Raises InvalidInput naming the variable that cannot be used."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ACE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidInput(name, first["msg"], "Set it in the environment, .env or ace.toml, or unset it") from error
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()

@@ -1,0 +1,168 @@
+"""What the inside asks of the outside. Each port has an adapter in a room above and a fake in `ace.testing`.
+
+Embedder          text -> unit vectors                        utils/embeddings      HashEmbedder
+SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
+PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
+VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
+Predict           one protected call of a language model      utils/llm_circuit_breaker
+Clock             what time it is                             SystemClock           FrozenClock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ace.core.similarity import Relation
+from ace.models.journal import Entry, Position
+from ace.models.plan import Operation
+from ace.models.playbook import Bullet, Link, PlaybookStage
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards."""
+        ...
+
+
+class Embedder(Protocol):
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """`float32[len(texts), dimensions]`, each row of length 1. Raises Outage, MissingModelFiles."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """Two texts and their cosine, to be looked at a second time."""
+
+    left: str
+    right: str
+    cosine: float
+
+
+class SecondLook(Protocol):
+    def judge(self, pairs: Sequence[Pair]) -> list[Relation]:
+        """One relation per pair, in order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    """A bullet and its cosine to the vector searched for."""
+
+    bullet: Bullet
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbourhood:
+    """For each vector its nearest bullets, best first, as of `position`."""
+
+    position: int
+    hits: tuple[tuple[Hit, ...], ...]
+
+
+class VectorIndex(Protocol):
+    def nearest(
+        self, domain_id: str, vectors: Vectors, *, k: int, stages: Collection[PlaybookStage] | None = None
+    ) -> Neighbourhood:
+        """The `k` nearest bullets of each row of `vectors` (float32[n, d]), as of the journal's head.
+
+        `stages` limits them; None means every stage, quarantined ones too.
+        """
+        ...
+
+
+class Transaction(Protocol):
+    """A domain held by this writer alone. What it did is durable when the context closes without an error."""
+
+    head: Position
+
+    def voted(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (bullet_id, episode_id) have been counted already."""
+        ...
+
+    def present(self, ids: Collection[str]) -> dict[str, Bullet]:
+        """The bullets of these ids that this domain has."""
+        ...
+
+    def recall(self, key: str, request_hash: str) -> dict[str, Any] | None:
+        """The answer stored under an idempotency key; raises Conflict when the request was another."""
+        ...
+
+    def remember(self, key: str, request_hash: str, answer: Mapping[str, Any]) -> None:
+        """Keep an answer under an idempotency key."""
+        ...
+
+    def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
+        """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d]."""
+        ...
+
+
+class PlaybookStore(Protocol):
+    def domains(self) -> list[str]:
+        """Every domain that has a journal, sorted."""
+        ...
+
+    def head(self, domain_id: str) -> Position:
+        """The journal's head; position 0 for a domain nobody wrote to."""
+        ...
+
+    def get(self, domain_id: str, bullet_id: str) -> Bullet | None: ...
+
+    def get_many(self, domain_id: str, ids: Sequence[str]) -> list[Bullet]:
+        """The bullets of these ids that exist, in the order asked for."""
+        ...
+
+    def get_all(self, domain_id: str, *, stage: PlaybookStage | None = None) -> list[Bullet]:
+        """Every bullet, oldest first."""
+        ...
+
+    def count_by_stage(self, domain_id: str) -> dict[PlaybookStage, int]:
+        """How many bullets each stage holds (every stage is a key)."""
+        ...
+
+    def links(self, domain_id: str) -> set[Link]:
+        """The known contradictions."""
+        ...
+
+    def vectors(self, domain_id: str, ids: Sequence[str]) -> Vectors:
+        """The stored vectors of these bullets, `float32[len(ids), d]`."""
+        ...
+
+    def entries(self, domain_id: str, *, after: int = 0, limit: int | None = None) -> list[Entry]:
+        """The journal's entries with `seq > after`, in order."""
+        ...
+
+    def transaction(self, domain_id: str) -> AbstractContextManager[Transaction]:
+        """Hold the domain for writing; commits at the end, or leaves no trace when an error passes through."""
+        ...
+
+
+class Predict(Protocol):
+    """`protected_predict`: breaker, retries, rate limit and a total deadline around one predictor call."""
+
+    def __call__(
+        self,
+        predictor: Any,
+        *,
+        circuit_name: str,
+        failure_threshold: int = 5,
+        recovery_timeout: float = 60,
+        **inputs: Any,
+    ) -> Any: ...

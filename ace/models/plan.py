@@ -1,0 +1,131 @@
+"""What is to be done to a playbook, as values: decided in the core, carried out by the store, kept in the journal.
+
+Add         a bullet enters, in SHADOW
+Increment   one episode's vote on a bullet
+Promote     one stage up: SHADOW -> STAGING -> PROD
+Quarantine  out of use, from any stage
+Restore     a person takes a bullet out of quarantine, back to SHADOW
+Relate      two bullets are known to contradict each other
+Rollback    the playbook is again what it was at an earlier position
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ace.errors import InvalidInput
+from ace.models.playbook import Bullet, Link, PlaybookStage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Add:
+    bullet: Bullet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Increment:
+    bullet_id: str
+    episode_id: str
+    helpful: int = 0
+    harmful: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Promote:
+    bullet_id: str
+    to: PlaybookStage
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quarantine:
+    bullet_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restore:
+    bullet_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Relate:
+    link: Link
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rollback:
+    to: int
+    reason: str
+
+
+Operation = Add | Increment | Promote | Quarantine | Restore | Relate | Rollback
+
+
+class Outcome(StrEnum):
+    """What became of an insight."""
+
+    ADDED = "added"  # a new bullet
+    MERGED = "merged"  # known already: the bullet's counter rose
+    REPEATED = "repeated"  # known already, and this episode had voted on it: nothing to count
+    LINKED = "linked"  # a new bullet that contradicts one or more others
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InsightOutcome:
+    """One insight's fate, in the order the insights were given."""
+
+    outcome: Outcome
+    bullet_id: str
+    similarity: float = 0.0
+    contradicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergePlan:
+    """The operations in order, and one outcome per insight."""
+
+    operations: tuple[Operation, ...] = ()
+    outcomes: tuple[InsightOutcome, ...] = ()
+
+
+def operation_to_json(operation: Operation) -> tuple[str, dict[str, Any]]:
+    """`(kind, body)` for the journal; the inverse is `operation_from_json`."""
+    match operation:
+        case Add(bullet=bullet):
+            return "add", bullet.to_json()
+        case Increment(bullet_id=bullet_id, episode_id=episode, helpful=helpful, harmful=harmful):
+            return "increment", {"bullet_id": bullet_id, "episode_id": episode, "helpful": helpful, "harmful": harmful}
+        case Promote(bullet_id=bullet_id, to=to, reason=reason):
+            return "promote", {"bullet_id": bullet_id, "to": to.value, "reason": reason}
+        case Quarantine(bullet_id=bullet_id, reason=reason):
+            return "quarantine", {"bullet_id": bullet_id, "reason": reason}
+        case Restore(bullet_id=bullet_id, reason=reason):
+            return "restore", {"bullet_id": bullet_id, "reason": reason}
+        case Relate(link=link):
+            return "relate", {"left": link.left, "right": link.right}
+        case Rollback(to=to, reason=reason):
+            return "rollback", {"to": to, "reason": reason}
+
+
+def operation_from_json(kind: str, body: dict[str, Any]) -> Operation:
+    """The operation a journal entry holds. Raises InvalidInput for a kind this release does not know."""
+    match kind:
+        case "add":
+            return Add(bullet=Bullet.from_json(body))
+        case "increment":
+            return Increment(**body)
+        case "promote":
+            return Promote(**{**body, "to": PlaybookStage(body["to"])})
+        case "quarantine":
+            return Quarantine(**body)
+        case "restore":
+            return Restore(**body)
+        case "relate":
+            return Relate(link=Link(**body))
+        case "rollback":
+            return Rollback(**body)
+    raise InvalidInput("journal entry kind", f"'{kind}' is not known to this release", "Upgrade ACE, then try again")

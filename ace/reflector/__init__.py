@@ -1,0 +1,1 @@
+"""The role that reads what happened and says what is to be learned from it."""

@@ -1,0 +1,1 @@
+"""The only SQLAlchemy and the only commit."""

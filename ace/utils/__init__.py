@@ -1,0 +1,1 @@
+"""Adapters: one file per thing outside, named after it."""
