@@ -22,13 +22,18 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def timestamp(at: datetime) -> str:
     """UTC with microseconds, always the same length."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def entry_hash(previous: str, domain_id: str, seq: int, at: datetime, kind: str, body: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical([previous, domain_id, seq, timestamp(at), kind, body])).hexdigest()
+    return digest(canonical([previous, domain_id, seq, timestamp(at), kind, body]))
 
 
 def chain(domain_id: str, head: Position, operations: Iterable[Operation], at: datetime) -> list[Entry]:
@@ -37,8 +42,8 @@ def chain(domain_id: str, head: Position, operations: Iterable[Operation], at: d
     for seq, operation in enumerate(operations, start=head.seq + 1):
         kind, body = operation_to_json(operation)
         previous = entries[-1].hash if entries else head.hash
-        digest = entry_hash(previous, domain_id, seq, at, kind, body)
-        entries.append(Entry(domain_id=domain_id, seq=seq, at=at, kind=kind, body=body, previous=previous, hash=digest))
+        own = entry_hash(previous, domain_id, seq, at, kind, body)
+        entries.append(Entry(domain_id=domain_id, seq=seq, at=at, kind=kind, body=body, previous=previous, hash=own))
     return entries
 
 

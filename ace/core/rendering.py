@@ -19,6 +19,8 @@ CHARS_PER_TOKEN = 4  # English text; the usual rule of thumb, on the safe side f
 
 def one_line(text: str) -> str:
     """The text with line breaks, control and direction-changing characters made spaces."""
+    if text.isprintable():
+        return text
     visible = "".join(" " if unicodedata.category(char) in _UNSAFE else char for char in text)
     return " ".join(visible.split())
 

@@ -11,9 +11,9 @@ Rollback    the playbook is again what it was at an earlier position
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from ace.errors import InvalidInput
 from ace.models.playbook import Bullet, Link, PlaybookStage
@@ -90,6 +90,34 @@ class MergePlan:
 
     operations: tuple[Operation, ...] = ()
     outcomes: tuple[InsightOutcome, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergeResult:
+    """What a merge did: one outcome per insight, how many entries it journalled, the journal's position after it."""
+
+    outcomes: tuple[InsightOutcome, ...] = ()
+    operations: int = 0
+    position: int = 0
+
+    def count(self, *kinds: Outcome) -> int:
+        """How many insights had one of these outcomes."""
+        return sum(outcome.outcome in kinds for outcome in self.outcomes)
+
+    def __add__(self, later: MergeResult) -> MergeResult:
+        operations = self.operations + later.operations
+        return MergeResult(outcomes=self.outcomes + later.outcomes, operations=operations, position=later.position)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        outcomes = tuple(
+            InsightOutcome(**{**item, "outcome": Outcome(item["outcome"]), "contradicts": tuple(item["contradicts"])})
+            for item in data["outcomes"]
+        )
+        return cls(outcomes=outcomes, operations=data["operations"], position=data["position"])
 
 
 def operation_to_json(operation: Operation) -> tuple[str, dict[str, Any]]:
