@@ -14,17 +14,20 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ace.core.similarity import Relation
+from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
-from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.models.playbook import Bullet, Context, Link, PlaybookStage
+from ace.models.task import Feedback, Task, Trajectory
 
 Vectors = npt.NDArray[np.float32]
+Record = TypeVar("Record")
 
 
 class Clock(Protocol):
@@ -151,6 +154,28 @@ class PlaybookStore(Protocol):
 
     def transaction(self, domain_id: str) -> AbstractContextManager[Transaction]:
         """Hold the domain for writing; commits at the end, or leaves no trace when an error passes through."""
+        ...
+
+
+class Generator(Protocol):
+    def generate(self, task: Task, context: Context, *, episode_id: str) -> Trajectory:
+        """Do the task with these bullets. The model's failure is in `Trajectory.error`; an Outage is raised."""
+        ...
+
+
+class Reflector(Protocol):
+    def reflect(self, task: Task, trajectory: Trajectory, feedback: Feedback, bullets: Sequence[Bullet]) -> Delta:
+        """What the episode teaches, and its votes on the bullets cited. The model's failure teaches nothing."""
+        ...
+
+
+class RunLog(Protocol):
+    def append(self, kind: str, record: Any) -> None:
+        """Add a frozen dataclass to the records of this kind; durable when it returns."""
+        ...
+
+    def read(self, kind: str, record_type: type[Record]) -> list[Record]:
+        """The records of this kind, in the order they were appended."""
         ...
 
 

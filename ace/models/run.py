@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ace.models.task import Usage
+from ace.models.insight import Delta
+from ace.models.task import Feedback, Trajectory, Usage
 
 
 class RunKind(StrEnum):
@@ -23,6 +24,31 @@ class Limits:
     calls: int | None = None
     tokens: int | None = None
     cost_usd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """What one episode gave, before it is merged; kept so that nothing paid for is asked again."""
+
+    episode_id: str
+    trajectory: Trajectory
+    feedback: Feedback
+    delta: Delta
+    usage: Usage = field(default_factory=Usage)  # of the answer and the reflection together
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validation:
+    """How the playbook, as of a journal position, did on the validation tasks. Epoch 0 is before learning."""
+
+    epoch: int
+    position: int
+    correct: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.n if self.n else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

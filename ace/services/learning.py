@@ -1,0 +1,54 @@
+"""Learn from a task: answer it with the playbook, see what came of it, say what it teaches, merge that.
+
+attempt   retrieve, generate, check          may run beside other attempts
+study     reflect                            may run beside other studies
+keep      merge                              in order, once per episode however often it is tried
+"""
+
+from __future__ import annotations
+
+from ace.core.checking import check
+from ace.core.ports import Generator, Reflector
+from ace.curator.semantic_curator import SemanticCurator
+from ace.models.plan import MergeResult
+from ace.models.playbook import Context
+from ace.models.run import Lesson
+from ace.models.task import Feedback, Task, Trajectory
+from ace.services.retrieval import Retrieval
+
+
+class Learning:
+    """The three roles around one playbook. `k` bullets are shown, of at most `token_budget` tokens."""
+
+    def __init__(
+        self,
+        *,
+        retrieval: Retrieval,
+        generator: Generator,
+        reflector: Reflector,
+        curator: SemanticCurator,
+        k: int,
+        token_budget: int | None = None,
+    ) -> None:
+        self._retrieval, self._generator, self._reflector = retrieval, generator, reflector
+        self._curator, self._k, self._token_budget = curator, k, token_budget
+
+    def attempt(
+        self, domain_id: str, task: Task, *, episode_id: str, playbook: bool = True
+    ) -> tuple[Context, Trajectory, Feedback]:
+        """Answer the task, with the playbook or without. Raises Outage, BudgetExhausted."""
+        k = self._k if playbook else 0
+        context = self._retrieval.context(domain_id, task.question, k=k, token_budget=self._token_budget)
+        trajectory = self._generator.generate(task, context, episode_id=episode_id)
+        return context, trajectory, check(task, trajectory.answer)
+
+    def study(self, domain_id: str, task: Task, *, episode_id: str) -> Lesson:
+        """Attempt the task and reflect on what happened; nothing is merged yet."""
+        context, trajectory, feedback = self.attempt(domain_id, task, episode_id=episode_id)
+        bullets = [scored.bullet for scored in context.bullets]
+        delta = self._reflector.reflect(task, trajectory, feedback, bullets)
+        return Lesson(episode_id=episode_id, trajectory=trajectory, feedback=feedback, delta=delta)
+
+    def keep(self, domain_id: str, lesson: Lesson) -> MergeResult:
+        """Merge the lesson; a second time changes nothing and returns the first answer."""
+        return self._curator.apply_delta(lesson.delta, domain_id, idempotency_key=lesson.episode_id)
