@@ -1,0 +1,51 @@
+"""Files that are whole or absent: written beside, flushed to disk, then given their name."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ace.errors import StoreUnavailable
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """A disk that refuses becomes one sentence for the operator: raises StoreUnavailable for OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path} cannot be used: {error.strerror or error}. Free some space, or choose a folder that can be read "
+            "and written; what was there before is unharmed."
+        ) from error
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Put `text` (UTF-8) at `path`: a reader, and a restart after a power cut, sees the old text or the new one.
+
+    Raises StoreUnavailable, and then `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    with disk_faults(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in `folder` durable. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
