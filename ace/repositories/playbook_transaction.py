@@ -1,0 +1,124 @@
+"""One domain held by one writer: what it may ask, and how operations become journal and tables in one commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from ace.core.journal import canonical, chain, timestamp
+from ace.core.ports import Vectors
+from ace.errors import Conflict, InvalidInput
+from ace.models.journal import Entry, Position
+from ace.models.plan import Operation, Rollback, operation_from_json
+from ace.models.playbook import Bullet
+from ace.repositories import changes, statements
+from ace.repositories.database import Session
+from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
+
+EVERY = 2**62  # a LIMIT that is none
+
+
+class PlaybookTransaction:
+    """`ace.core.ports.Transaction` over an open database transaction."""
+
+    def __init__(self, session: Session, domain_id: str) -> None:
+        self._session, self._domain_id = session, domain_id
+        self.head, self._dimensions = self._lock()
+
+    def voted(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (bullet_id, episode_id) have been counted already."""
+        if not pairs:
+            return set()
+        rows = self._session.rows(statements.VOTED, domain_id=self._domain_id, pairs=listed(list(pairs)))
+        return {(bullet_id, episode_id) for bullet_id, episode_id in rows}
+
+    def present(self, ids: Collection[str]) -> dict[str, Bullet]:
+        """The bullets of these ids that this domain has."""
+        if not ids:
+            return {}
+        rows = self._session.rows(statements.GET_MANY, domain_id=self._domain_id, ids=listed(list(ids)))
+        return {row[0]: bullet_from_row(self._domain_id, row) for row in rows}
+
+    def recall(self, key: str, request_hash: str) -> dict[str, Any] | None:
+        """The answer stored under an idempotency key; raises Conflict when the request was another."""
+        found = self._session.rows(statements.RECALL, domain_id=self._domain_id, key=key)
+        if not found:
+            return None
+        stored_hash, answer = found[0]
+        if stored_hash != request_hash:
+            raise Conflict(f"The key '{key}' was used before for another request. Use a new key.")
+        recalled: dict[str, Any] = json.loads(answer)
+        return recalled
+
+    def remember(self, key: str, request_hash: str, answer: Mapping[str, Any]) -> None:
+        """Keep an answer under an idempotency key. The first answer stays; raises Conflict as `recall` does."""
+        if self.recall(key, request_hash) is None:
+            self._session.run(statements.REMEMBER, domain_id=self._domain_id, key=key, request_hash=request_hash,
+                              answer=canonical(dict(answer)).decode())  # fmt: skip
+
+    def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
+        """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d].
+
+        Raises InvalidInput, with nothing written, for an operation that cannot follow.
+        """
+        runs = list(_runs(operations))
+        with self._session.savepoint() if len(runs) > 1 else nullcontext():
+            return [entry for run in runs for entry in self._carry_out(run, vectors, now)]
+
+    def _carry_out(self, run: Sequence[Operation], vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
+        entries = chain(self._domain_id, self.head, run, now)
+        if isinstance(run[0], Rollback):
+            self._go_back(run[0].to)
+        else:
+            self._go_on(run, entries, vectors)
+        self._session.run_many(statements.JOURNAL, [entry_to_row(entry) for entry in entries])
+        self.head = Position(seq=entries[-1].seq, hash=entries[-1].hash)
+        self._session.run(statements.MOVE_HEAD, domain_id=self._domain_id, seq=self.head.seq, created_at=timestamp(now),
+                          head_hash=self.head.hash, dimensions=self._dimensions)  # fmt: skip
+        return entries
+
+    def _go_on(self, run: Sequence[Operation], entries: Sequence[Entry], vectors: Mapping[str, Vectors]) -> None:
+        ids = {own for operation in run for own in changes.named(operation)}
+        changes.check(self._domain_id, run, self.present(ids), self.voted(changes.votes_of(run)))
+        rows = changes.vector_rows(self._domain_id, run, vectors)
+        self._dimensions = changes.one_size(rows, self._dimensions)
+        self._write(entries, run)
+        if rows:
+            self._session.run_many(statements.VECTOR, rows)
+
+    def _go_back(self, to: int) -> None:
+        if not 0 <= to <= self.head.seq:
+            raise InvalidInput("rollback", f"there is no position {to} to go back to", f"Give 0 to {self.head.seq}")
+        rows = self._session.rows(statements.ENTRIES, domain_id=self._domain_id, after=0, limit=to)
+        standing = changes.standing([entry_from_row(self._domain_id, row) for row in rows], to)
+        for clear in statements.CLEAR:
+            self._session.run(clear, domain_id=self._domain_id)
+        self._write(standing, [operation_from_json(entry.kind, entry.body) for entry in standing])
+
+    def _write(self, entries: Sequence[Entry], operations: Sequence[Operation]) -> None:
+        made = (change for pair in zip(entries, operations, strict=True) for change in changes.of(*pair))
+        for statement, rows in changes.grouped(made).items():
+            self._session.run_many(statement, rows)
+
+    def _lock(self) -> tuple[Position, int | None]:
+        found = self._session.rows(statements.LOCK, domain_id=self._domain_id)
+        if not found:
+            new = Position()
+            self._session.run(statements.FOUND_DOMAIN, domain_id=self._domain_id, seq=new.seq, head_hash=new.hash,
+                              dimensions=None, created_at=None)  # fmt: skip
+            found = self._session.rows(statements.LOCK, domain_id=self._domain_id)
+        seq, head_hash, dimensions = found[0]
+        return Position(seq=seq, hash=head_hash), dimensions
+
+
+def _runs(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """The operations in stretches: a rollback by itself, the others between rollbacks together."""
+    for is_rollback, run in groupby(operations, key=lambda operation: isinstance(operation, Rollback)):
+        if is_rollback:
+            yield from ([operation] for operation in run)
+        else:
+            yield list(run)

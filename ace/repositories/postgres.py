@@ -1,0 +1,106 @@
+"""Postgres connections: psycopg 3 in autocommit, pooled, every wait with an end.
+
+The server stops a statement after `statement_timeout` and a wait for a lock after `lock_timeout`; should the server
+itself fall silent, the client gives up by its own clock a little later and throws the connection away.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Any, ClassVar
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+STATEMENT_TIMEOUT_S = 60.0
+POOL_SIZE, POOL_OVERFLOW = (
+    5,
+    35,
+)  # kept open / opened beside them when many threads ask at once (FastAPI has 40)
+RECYCLE_S = 1800
+
+
+class PostgresConnections:
+    """A pool of connections. `patience` is how many seconds to wait for a lock, a free connection or the server."""
+
+    dialect, begin_write = "postgresql", "BEGIN"
+    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    errors: tuple[type[Exception], ...] = (psycopg.Error, PoolTimeout)
+
+    def __init__(self, url: URL, *, patience: float, durable: bool) -> None:
+        limit = STATEMENT_TIMEOUT_S if durable else patience
+        self.engine = _engine(url, patience, limit, durable)
+        _pools.add(self.engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """A connection in autocommit; lost when the server broke it off."""
+        with closing(self.engine.raw_connection()) as connection:
+            yield connection
+
+    def writing(self) -> AbstractContextManager[Any]:
+        return self.reading()
+
+    def snapshot(self) -> AbstractContextManager[Any]:
+        return self.reading()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: URL, patience: float, statement_timeout: float, durable: bool) -> Engine:
+    options = {"statement_timeout": _ms(statement_timeout), "lock_timeout": _ms(patience),
+               "synchronous_commit": "on" if durable else "off"}  # fmt: skip
+    given = url.query.get("options", "")
+    arguments = {
+        "autocommit": True,
+        "application_name": url.query.get("application_name", "ace"),
+        "connect_timeout": max(2, round(patience)),
+        "options": " ".join([*(f"-c {name}={value}" for name, value in options.items()), str(given)]).strip(),
+    }
+    target = url.difference_update_query(["options"])
+
+    def connect() -> psycopg.Connection[Any]:
+        _, named = engine.dialect.create_connect_args(target)
+        return _Deadlined.open(statement_timeout + patience, **named, **arguments)
+
+    engine = create_engine(
+        target, creator=connect, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_pre_ping=True,
+        pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_timeout=patience, pool_recycle=RECYCLE_S,
+        hide_parameters=True,
+    )  # fmt: skip
+    return engine
+
+
+class _Deadlined(psycopg.Connection[Any]):
+    """A connection that waits at most `deadline` seconds for the answer to one statement."""
+
+    deadline: ClassVar[float]
+
+    @classmethod
+    def open(cls, deadline: float, **arguments: Any) -> psycopg.Connection[Any]:
+        return type("Connection", (cls,), {"deadline": deadline}).connect(**arguments)  # type: ignore[attr-defined,no-any-return]
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        return super().wait(gen, interval, self.deadline if timeout is None else timeout)
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+_pools: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _forget_inherited() -> None:
+    """In a forked child: drop the parent's connections without closing them, as their sockets are shared."""
+    for engine in list(_pools):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_inherited)

@@ -1,0 +1,109 @@
+"""Rows of the tables and the values they stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ace.core.breaker import Breaker, BreakerState
+from ace.core.journal import canonical, timestamp
+from ace.core.ports import Vectors
+from ace.errors import InvalidInput
+from ace.models.journal import Entry
+from ace.models.playbook import Bullet, Origin, PlaybookStage, Section
+
+Row = tuple[Any, ...]
+
+_STORED = np.dtype("<f2")
+_BREAKER_FIELDS = [field.name for field in fields(Breaker)]
+_SECTIONS: Mapping[str | None, Section] = {section.value: section for section in Section} | {None: Section.OTHER}
+STAGES: Mapping[str, PlaybookStage] = {stage.value: stage for stage in PlaybookStage}
+
+
+def bullet_from_row(domain_id: str, row: Row) -> Bullet:
+    """A row of `statements.GET` and its siblings."""
+    own, content, section, stage, helpful, harmful, origin = row
+    return Bullet(id=own, domain_id=domain_id, content=content, section=_SECTIONS[section], stage=STAGES[stage],
+                  helpful_count=helpful, harmful_count=harmful, origin=_origin(origin))  # fmt: skip
+
+
+def bullet_to_row(bullet: Bullet, born: Entry) -> dict[str, Any]:
+    """A row of `playbook_bullets`."""
+    return {
+        "domain_id": bullet.domain_id,
+        "id": bullet.id,
+        "content": bullet.content,
+        "section": bullet.section.value,
+        "stage": bullet.stage.value,
+        "helpful_count": bullet.helpful_count,
+        "harmful_count": bullet.harmful_count,
+        "origin": canonical(bullet.origin.to_json()).decode(),
+        "born_seq": born.seq,
+        "created_at": timestamp(born.at),
+    }
+
+
+def entry_from_row(domain_id: str, row: Row) -> Entry:
+    """A row of `statements.ENTRIES`."""
+    seq, at, kind, body, previous, own = row
+    return Entry(domain_id=domain_id, seq=seq, at=datetime.fromisoformat(at), kind=kind, body=json.loads(body),
+                 previous=previous, hash=own)  # fmt: skip
+
+
+def entry_to_row(entry: Entry) -> dict[str, Any]:
+    """A row of `playbook_journal`: time and body as the very text the hash covers."""
+    return {
+        "domain_id": entry.domain_id,
+        "seq": entry.seq,
+        "at": timestamp(entry.at),
+        "kind": entry.kind,
+        "body": canonical(entry.body).decode(),
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def breaker_from_row(row: Row) -> Breaker:
+    """A row of `circuit_breakers`, whose columns are the fields of Breaker in order."""
+    values = dict(zip(_BREAKER_FIELDS, row, strict=True))
+    return Breaker(**values | {"state": BreakerState(values["state"])})
+
+
+def breaker_to_row(breaker: Breaker) -> dict[str, Any]:
+    return asdict(breaker) | {"state": breaker.state.value}
+
+
+def pack(vector: Vectors) -> bytes:
+    """float32[d] as d little-endian float16. Raises InvalidInput unless every number is finite and fits."""
+    with np.errstate(over="ignore"):
+        packed = np.asarray(vector).astype(_STORED)
+    if packed.ndim != 1 or not packed.size or not np.isfinite(packed).all():
+        raise InvalidInput("vectors", f"one of shape {packed.shape} is empty, nested or not finite")
+    return packed.tobytes()
+
+
+def unpack(packed: Sequence[bytes]) -> Vectors:
+    """float32[n, d] of n packed vectors of one length."""
+    rows = np.frombuffer(b"".join(packed), dtype=_STORED).astype(np.float32)
+    return rows.reshape(len(packed), -1) if packed else rows.reshape(0, 0)
+
+
+def listed(values: Sequence[Any]) -> str:
+    """A JSON list, for the statements that take `{ids}` or `{pairs}`."""
+    return json.dumps(list(values))
+
+
+@lru_cache(maxsize=4096)
+def _origin_of(text: str) -> Origin:
+    return Origin.from_json(json.loads(text))
+
+
+def _origin(stored: str | dict[str, Any]) -> Origin:
+    """SQLite gives the JSON text, psycopg the object."""
+    return _origin_of(stored) if isinstance(stored, str) else Origin.from_json(stored)

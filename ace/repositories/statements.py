@@ -1,0 +1,127 @@
+"""Every statement the store runs, as SQL text with `:name` parameters; each is about one domain, or one breaker.
+
+Text rather than expressions built per call: building one in Python costs more than SQLite takes to answer it.
+Two notations differ by database and are written once here:
+
+    {ids}     the members of the JSON list :ids, as a column `value`
+    {pairs}   the members of the JSON list :pairs of two strings each, as columns `one` and `other`
+    {lock}    keep other writers away from this row (SQLite: the whole file is held already)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from ace.repositories import tables
+
+_SQLITE = {
+    "ids": "json_each(:ids)",
+    "pairs": "(SELECT json_extract(value, '$[0]') AS one, json_extract(value, '$[1]') AS other FROM json_each(:pairs))",
+    "lock": "",
+}
+_POSTGRESQL = {
+    "ids": "jsonb_array_elements_text(CAST(:ids AS jsonb))",
+    "pairs": "(SELECT value->>0 AS one, value->>1 AS other FROM jsonb_array_elements(CAST(:pairs AS jsonb)))",
+    "lock": "FOR UPDATE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as each driver takes it: `:name` for sqlite3, `%(name)s` for psycopg."""
+
+    sqlite: str
+    postgresql: str
+
+
+def statement(text: str) -> Statement:
+    """The statement written with the notations above, in both dialects."""
+    return Statement(
+        sqlite=text.format(**_SQLITE).strip(),
+        postgresql=re.sub(r":([a-z_]+)", r"%(\1)s", text.format(**_POSTGRESQL).strip()),
+    )
+
+
+def insert(table: Table, conflict: str = "") -> Statement:
+    """Insert a row given by column names; `conflict` says what to do about one that is there already."""
+    names = [column.name for column in table.columns]
+    values = ", ".join(f":{name}" for name in names)
+    return statement(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) {conflict}")
+
+
+# the domain
+DOMAINS = statement("SELECT domain_id FROM domains WHERE seq > 0")
+HEAD = statement("SELECT seq, head_hash, dimensions FROM domains WHERE domain_id = :domain_id")
+LOCK = statement("SELECT seq, head_hash, dimensions FROM domains WHERE domain_id = :domain_id {lock}")
+FOUND_DOMAIN = insert(tables.domains, "ON CONFLICT DO NOTHING")
+MOVE_HEAD = statement(
+    "UPDATE domains SET seq = :seq, head_hash = :head_hash, dimensions = :dimensions,"
+    " created_at = coalesce(created_at, :created_at) WHERE domain_id = :domain_id"
+)
+
+# the journal
+ENTRIES = statement(
+    "SELECT seq, at, kind, body, previous, hash FROM playbook_journal"
+    " WHERE domain_id = :domain_id AND seq > :after ORDER BY seq LIMIT :limit"
+)
+JOURNAL = insert(tables.journal)
+
+# bullets
+_BULLET = "SELECT id, content, section, stage, helpful_count, harmful_count, origin FROM playbook_bullets"
+GET = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id = :id")
+GET_MANY = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id IN (SELECT value FROM {{ids}})")
+GET_ALL = statement(f"{_BULLET} WHERE domain_id = :domain_id ORDER BY born_seq")
+GET_STAGE = statement(f"{_BULLET} WHERE domain_id = :domain_id AND stage = :stage ORDER BY born_seq")
+COUNT_BY_STAGE = statement("SELECT stage, count(*) FROM playbook_bullets WHERE domain_id = :domain_id GROUP BY stage")
+ADD = insert(tables.bullets)
+SET_STAGE = statement("UPDATE playbook_bullets SET stage = :stage WHERE domain_id = :domain_id AND id = :id")
+COUNT_VOTE = statement(
+    "UPDATE playbook_bullets SET helpful_count = helpful_count + :helpful, harmful_count = harmful_count + :harmful"
+    " WHERE domain_id = :domain_id AND id = :id"
+)
+
+# votes and contradictions
+VOTED = statement(
+    "SELECT vote.bullet_id, vote.episode_id FROM {pairs} AS pair JOIN bullet_votes AS vote"
+    " ON vote.domain_id = :domain_id AND vote.bullet_id = pair.one AND vote.episode_id = pair.other"
+)
+VOTE = insert(tables.votes)
+LINKS = statement("SELECT left_id, right_id FROM bullet_links WHERE domain_id = :domain_id")
+LINK = insert(tables.links, "ON CONFLICT DO NOTHING")
+
+# vectors
+VECTORS = statement(
+    "SELECT bullet_id, vector FROM bullet_vectors"
+    " WHERE domain_id = :domain_id AND bullet_id IN (SELECT value FROM {ids})"
+)
+VECTOR_PAGE = statement(
+    "SELECT bullet.id, bullet.stage, vector.vector FROM playbook_bullets AS bullet JOIN bullet_vectors AS vector"
+    " ON vector.domain_id = bullet.domain_id AND vector.bullet_id = bullet.id"
+    " WHERE bullet.domain_id = :domain_id AND bullet.id > :after ORDER BY bullet.id LIMIT :limit"
+)
+VECTOR = insert(tables.vectors, "ON CONFLICT (domain_id, bullet_id) DO UPDATE SET vector = excluded.vector")
+
+# rollback: what the journal says again is written again
+CLEAR = tuple(
+    statement(f"DELETE FROM {table.name} WHERE domain_id = :domain_id")
+    for table in (tables.votes, tables.links, tables.bullets)
+)
+
+# idempotency
+RECALL = statement("SELECT request_hash, answer FROM idempotency_keys WHERE domain_id = :domain_id AND key = :key")
+REMEMBER = insert(tables.idempotency_keys)
+
+# breakers
+_BREAKER = f"SELECT {', '.join(column.name for column in tables.breakers.columns)} FROM circuit_breakers"
+BREAKERS = statement(f"{_BREAKER} ORDER BY name")
+BREAKER = statement(f"{_BREAKER} WHERE name = :name")
+LOCK_BREAKER = statement(f"{_BREAKER} WHERE name = :name {{lock}}")
+FOUND_BREAKER = insert(tables.breakers, "ON CONFLICT DO NOTHING")
+SET_BREAKER = statement(
+    "UPDATE circuit_breakers SET "
+    + ", ".join(f"{column.name} = :{column.name}" for column in tables.breakers.columns if column.name != "name")
+    + " WHERE name = :name"
+)

@@ -1,0 +1,161 @@
+"""The tables, as SQLAlchemy Core. The migrations in `alembic/` create them; a test holds the two equal.
+
+domains           one row a domain: the head of its journal; whoever writes to the domain holds this row's lock
+playbook_journal  every change in order; `body` and `at` are kept as the very text the hash covers
+playbook_bullets  the state the journal adds up to, kept for speed      } a rollback
+bullet_votes      which episode has voted on which bullet               } makes these three
+bullet_links      contradictions                                        } what they were
+bullet_vectors    float16 little endian; outlives its bullet, so that a rollback can bring the bullet back
+idempotency_keys  what a request was answered, so that it is not carried out twice
+circuit_breakers  one row a breaker, shared by every process
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from ace.core.breaker import BreakerState
+from ace.models.playbook import PlaybookStage
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Timestamp = DateTime(timezone=True).with_variant(String(32), "sqlite")  # SQLite: ISO 8601 in UTC
+
+
+def _one_of(column: str, values: type[PlaybookStage] | type[BreakerState]) -> CheckConstraint:
+    listed = ", ".join(f"'{value.value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _domain() -> Column[str]:
+    return Column("domain_id", String(64), ForeignKey("domains.domain_id"), primary_key=True)
+
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("domain_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("head_hash", String(64), nullable=False),
+    Column("dimensions", Integer),  # of its vectors; unknown until the first bullet
+    Column("created_at", Timestamp),  # unknown until the first entry
+    CheckConstraint("seq >= 0", name="seq_counts"),
+    CheckConstraint("length(head_hash) = 64", name="hash_whole"),
+)
+
+bullets = Table(
+    "playbook_bullets",
+    metadata,
+    _domain(),
+    Column("id", String(80), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("section", String(32)),
+    Column("stage", String(16), nullable=False),
+    Column("helpful_count", Integer, nullable=False),
+    Column("harmful_count", Integer, nullable=False),
+    Column("origin", JSON, nullable=False),
+    Column("born_seq", BigInteger, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    _one_of("stage", PlaybookStage),
+    CheckConstraint("content <> ''", name="content_said"),
+    CheckConstraint("helpful_count >= 0 AND harmful_count >= 0", name="votes_counted"),
+    CheckConstraint("born_seq >= 1", name="born_by_entry"),
+)
+
+_in_a_section = bullets.c.section.is_not(None)
+Index("idx_playbook_bullets_domain_stage", bullets.c.domain_id, bullets.c.stage)
+Index(
+    "idx_playbook_bullets_section",
+    bullets.c.section,
+    sqlite_where=_in_a_section,
+    postgresql_where=_in_a_section,
+)
+
+journal = Table(
+    "playbook_journal",
+    metadata,
+    _domain(),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    CheckConstraint("seq >= 1", name="seq_counts"),
+    CheckConstraint("length(previous) = 64 AND length(hash) = 64", name="hashes_whole"),
+)
+
+vectors = Table(
+    "bullet_vectors",
+    metadata,
+    _domain(),
+    Column("bullet_id", String(80), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+votes = Table(
+    "bullet_votes",
+    metadata,
+    Column("domain_id", String(64), primary_key=True),
+    Column("bullet_id", String(80), primary_key=True),
+    Column("episode_id", String(200), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    ForeignKeyConstraint(["domain_id", "bullet_id"], ["playbook_bullets.domain_id", "playbook_bullets.id"]),
+    sqlite_with_rowid=False,
+)
+
+links = Table(
+    "bullet_links",
+    metadata,
+    _domain(),
+    Column("left_id", String(80), primary_key=True),
+    Column("right_id", String(80), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _domain(),
+    Column("key", String(200), primary_key=True),
+    Column("request_hash", String(128), nullable=False),
+    Column("answer", Text, nullable=False),
+)
+
+breakers = Table(
+    "circuit_breakers",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("probe_at", Double, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("total_failures", BigInteger, nullable=False),
+    Column("total_successes", BigInteger, nullable=False),
+    Column("open_count", BigInteger, nullable=False),
+    _one_of("state", BreakerState),
+    CheckConstraint("failures >= 0", name="failures_counted"),
+)
