@@ -24,7 +24,7 @@ from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
 from ace.models.playbook import Bullet, Context, Link, PlaybookStage
-from ace.models.task import Feedback, Task, Trajectory
+from ace.models.task import Feedback, Task, Trajectory, Usage
 
 Vectors = npt.NDArray[np.float32]
 Record = TypeVar("Record")
@@ -166,6 +166,16 @@ class Generator(Protocol):
 class Reflector(Protocol):
     def reflect(self, task: Task, trajectory: Trajectory, feedback: Feedback, bullets: Sequence[Bullet]) -> Delta:
         """What the episode teaches, and its votes on the bullets cited. The model's failure teaches nothing."""
+        ...
+
+
+class Tally(Protocol):
+    usage: Usage
+
+
+class Meter(Protocol):
+    def scope(self, name: str) -> AbstractContextManager[Tally]:
+        """Count the calls made inside, by this thread, into the tally given."""
         ...
 
 

@@ -8,7 +8,7 @@ keep      merge                              in order, once per episode however 
 from __future__ import annotations
 
 from ace.core.checking import check
-from ace.core.ports import Generator, Reflector
+from ace.core.ports import Generator, Meter, Reflector
 from ace.curator.semantic_curator import SemanticCurator
 from ace.models.plan import MergeResult
 from ace.models.playbook import Context
@@ -27,11 +27,12 @@ class Learning:
         generator: Generator,
         reflector: Reflector,
         curator: SemanticCurator,
+        meter: Meter,
         k: int,
         token_budget: int | None = None,
     ) -> None:
         self._retrieval, self._generator, self._reflector = retrieval, generator, reflector
-        self._curator, self._k, self._token_budget = curator, k, token_budget
+        self._curator, self._meter, self._k, self._token_budget = curator, meter, k, token_budget
 
     def attempt(
         self, domain_id: str, task: Task, *, episode_id: str, playbook: bool = True
@@ -39,15 +40,17 @@ class Learning:
         """Answer the task, with the playbook or without. Raises Outage, BudgetExhausted."""
         k = self._k if playbook else 0
         context = self._retrieval.context(domain_id, task.question, k=k, token_budget=self._token_budget)
-        trajectory = self._generator.generate(task, context, episode_id=episode_id)
+        with self._meter.scope(episode_id):
+            trajectory = self._generator.generate(task, context, episode_id=episode_id)
         return context, trajectory, check(task, trajectory.answer)
 
     def study(self, domain_id: str, task: Task, *, episode_id: str) -> Lesson:
         """Attempt the task and reflect on what happened; nothing is merged yet."""
-        context, trajectory, feedback = self.attempt(domain_id, task, episode_id=episode_id)
-        bullets = [scored.bullet for scored in context.bullets]
-        delta = self._reflector.reflect(task, trajectory, feedback, bullets)
-        return Lesson(episode_id=episode_id, trajectory=trajectory, feedback=feedback, delta=delta)
+        with self._meter.scope("study") as tally:
+            context, trajectory, feedback = self.attempt(domain_id, task, episode_id=episode_id)
+            bullets = [scored.bullet for scored in context.bullets]
+            delta = self._reflector.reflect(task, trajectory, feedback, bullets)
+        return Lesson(episode_id=episode_id, trajectory=trajectory, feedback=feedback, delta=delta, usage=tally.usage)
 
     def keep(self, domain_id: str, lesson: Lesson) -> MergeResult:
         """Merge the lesson; a second time changes nothing and returns the first answer."""
