@@ -83,10 +83,17 @@ def fill() -> Reply:
     return Reply()
 
 
-def status(code: int, message: str = "scripted error", *, retry_after: float | None = None) -> Reply:
-    """An HTTP error in OpenAI's form."""
+def status(
+    code: int,
+    message: str = "scripted error",
+    *,
+    retry_after: float | None = None,
+    error: dict[str, Any] | None = None,
+) -> Reply:
+    """An HTTP error in OpenAI's form; `error` is its whole error object."""
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-    return Reply(code=code, headers=headers, raw=_error_body(message))
+    body = error or {"message": message, "type": "scripted", "code": None}
+    return Reply(code=code, headers=headers, raw=json.dumps({"error": body}).encode())
 
 
 def hang() -> Reply:
@@ -277,7 +284,3 @@ def _completion(request: ChatRequest, reply: Reply) -> bytes:
         "model": request.body.get("model", "scripted"), "usage": counted if reply.usage is None else reply.usage,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }).encode()  # fmt: skip
-
-
-def _error_body(message: str) -> bytes:
-    return json.dumps({"error": {"message": message, "type": "scripted", "code": None}}).encode()
