@@ -34,7 +34,7 @@ class CoTGenerator:
 
         self._predict, self._scope, self._clock = predict, scope, clock
         self._layout = LAYOUTS[layout]
-        self._settings = {"lm": lm, "adapter": adapter}
+        self._settings = {"lm": lm, "adapter": adapter, "trace": None}  # by default DSPy keeps 10,000 calls
         self.predictor = dspy.Predict(self._layout.signature)
 
     def generate(self, task: Task, context: Context, *, episode_id: str, hint: str = "") -> Trajectory:

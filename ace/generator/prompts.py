@@ -66,7 +66,7 @@ _Literal: Any = Literal  # annotations made at run time, which no type checker f
 _List: Any = list
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def narrowed(signature: Any, options: tuple[str, ...], ids: tuple[str, ...]) -> Any:
     """The signature with `answer` limited to the options and `cited` to the ids; without ids nothing can be cited."""
     fields = {name: (field.annotation, field) for name, field in signature.fields.items()}

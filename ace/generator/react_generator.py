@@ -35,7 +35,7 @@ class ReActGenerator:
     ) -> None:
         self._tools, self._max_steps = list(tools), max_steps
         self._predict, self._scope, self._clock = predict, scope, clock
-        self._settings = {"lm": lm, "adapter": adapter}
+        self._settings = {"lm": lm, "adapter": adapter, "trace": None}  # by default DSPy keeps 10,000 calls
 
     def generate(self, task: Task, context: Context, *, episode_id: str, hint: str = "") -> Trajectory:
         """As `CoTGenerator.generate`; the tool calls are in `Trajectory.steps`."""

@@ -56,7 +56,7 @@ class GroundedReflector:
 
         self._predict, self._scope = predict, scope
         self._rounds = min(max(rounds, 1), MAX_ROUNDS)
-        self._settings = {"lm": lm, "adapter": adapter}
+        self._settings = {"lm": lm, "adapter": adapter, "trace": None}  # by default DSPy keeps 10,000 calls
         self._model = str(getattr(lm, "model", "")) or None
         self.predictor = dspy.Predict(Reflect)
 

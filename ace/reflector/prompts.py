@@ -50,7 +50,7 @@ _Literal: Any = Literal  # annotations made at run time, which no type checker f
 _Dict: Any = dict
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def reflection(source: FeedbackSource, cited: tuple[str, ...]) -> Any:
     """The signature for this kind of verdict, with exactly the cited ids to tag."""
     fields = {name: (field.annotation, field) for name, field in Reflect.fields.items()}

@@ -147,6 +147,8 @@ def _block(name: str, text: str) -> str:
 
 
 def _written(value: Any) -> str:
+    """The value as text that can be sent: half a surrogate pair, which no server takes, becomes a question mark."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "replace").decode()

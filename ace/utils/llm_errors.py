@@ -8,6 +8,7 @@ DSPy gives each of its errors a stable `code`; the table says what we make of it
     unsupported_model configuration unsupported_feature     InvalidInput       no: names ACE_MODEL
     invalid_request                                         InvalidInput       no (a content filter: UnusableAnswer)
     context_window_exceeded adapter_parse_error             UnusableAnswer     no
+    unexpected (a fault of the library)                     ModelUnreachable   no
     ConnectionError, TimeoutError, gaierror (built in)      ModelUnreachable   yes
 
 No message holds a key: what a provider says of a refused key is not repeated, other texts are shortened and redacted.
@@ -71,6 +72,8 @@ def _of_code(error: BaseException, code: str) -> Fault | None:
     if code == "context_window_exceeded":
         problem = "The prompt is longer than the model's context window; show fewer bullets (ACE_K, ACE_TOKEN_BUDGET)."
         return Fault(error=UnusableAnswer(problem))
+    if code == "unexpected":
+        return Fault(error=ModelUnreachable(f"The library that speaks to the model failed: {shown(error)}."))
     if code == "adapter_parse_error":
         reply = shorten(str(getattr(error, "lm_response", "")))
         return Fault(error=UnusableAnswer(f"No field could be read from the model's answer: {reply!r}."))

@@ -84,8 +84,9 @@ def _name(name: str) -> str:
 
 
 def _text(value: Any) -> str:
+    """The value as text that can be stored and sent: no NUL, and no half of a surrogate pair."""
     if isinstance(value, str):
-        return value.strip()
+        return value.replace("\0", " ").encode("utf-8", "replace").decode().strip()
     if isinstance(value, list) and len(value) == 1:
         return _text(value[0])
     return json.dumps(value, ensure_ascii=False)

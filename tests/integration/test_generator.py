@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import dspy
 import pytest
 
 from ace.config import Settings
@@ -121,6 +122,16 @@ def test_a_model_that_fails_leaves_a_trajectory_that_says_so(text: str) -> None:
         found = CoTGenerator(**parts(llm)).generate(TASK, CONTEXT, episode_id="e")
     assert found.answer == "" and found.error and "could be read" in found.error
     assert found.usage.calls == 1, "what it cost is counted all the same"
+
+
+def test_nothing_is_hoarded_from_call_to_call() -> None:
+    with ScriptedLLM([fill()]) as llm:
+        generator = CoTGenerator(**parts(llm))
+        before = len(dspy.settings.trace)
+        for number in range(3):
+            generator.generate(TASK, CONTEXT, episode_id=str(number))
+    assert len(dspy.settings.trace) == before
+    assert generator.predictor.history == []
 
 
 def test_an_outage_goes_up_and_in_the_end_opens_the_breaker() -> None:

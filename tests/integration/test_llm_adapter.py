@@ -153,6 +153,12 @@ def test_demonstrations_are_turns_in_the_form_asked_for() -> None:
     ]
 
 
+def test_text_that_no_server_takes_is_mended_on_the_way_out_and_on_the_way_in() -> None:
+    with ScriptedLLM(['{"why": "a\\ud800b\\u0000c", "verdict": "good"}']) as llm:
+        assert ask(llm, Judge, text="x\udfffy").why == "a?b c"
+        assert "Text: x?y" in llm.requests[0].prompt
+
+
 def test_dspys_own_adapters_work_over_the_same_model() -> None:
     with ScriptedLLM(["[[ ## answer ## ]]\n4\n\n[[ ## completed ## ]]"]) as llm:
         lm = language_model(Settings(), base_url=llm.url)

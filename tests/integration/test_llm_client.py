@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -261,4 +260,3 @@ def test_history_is_not_kept_so_memory_does_not_grow() -> None:
         for number in range(3):
             lm(str(number))
     assert lm.history == []
-    assert threading.active_count() < 50
