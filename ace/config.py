@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     temperature: float = Field(0.0, ge=0, le=2)
     seed: int = 0
     max_tokens: int = Field(1024, ge=1, description="tokens a call may generate")
+    layout: Literal["auto", "full", "terse"] = Field(
+        "auto", description="what the Generator is asked for; auto: terse for the local model, full for others"
+    )
+    reflector: Literal["auto", "model", "template"] = Field(
+        "auto", description="who writes lessons; auto: the template for the local model, else the model, then it"
+    )
+    reflector_rounds: int = Field(1, ge=1, le=5, description="reflections on a wrong answer at most")
     llm_deadline_s: float = Field(120, gt=0, description="seconds one call may take in all, retries included")
     llm_calls_per_minute: int | None = Field(None, ge=1, description="rate limit; default: none")
     llm_threads: int = Field(2, ge=1, description="threads of the local model")

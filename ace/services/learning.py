@@ -40,8 +40,7 @@ class Learning:
         """Answer the task, with the playbook or without. Raises Outage, BudgetExhausted."""
         k = self._k if playbook else 0
         context = self._retrieval.context(domain_id, task.question, k=k, token_budget=self._token_budget)
-        with self._meter.scope(episode_id):
-            trajectory = self._generator.generate(task, context, episode_id=episode_id)
+        trajectory = self._generator.generate(task, context, episode_id=episode_id)
         return context, trajectory, check(task, trajectory.answer)
 
     def study(self, domain_id: str, task: Task, *, episode_id: str) -> Lesson:

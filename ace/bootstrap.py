@@ -1,0 +1,192 @@
+"""The composition root: each concrete class is named here once, and built when first asked for.
+
+Heavy libraries (FAISS, onnxruntime, DSPy) are imported by the part that needs them, when it is needed, so that
+`ace --help` never pays for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ace import __version__
+from ace.config import Settings, get_settings
+from ace.models.playbook import PlaybookStage
+from ace.utils.clock import SystemClock
+
+if TYPE_CHECKING:
+    from ace.core.ports import Embedder, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
+    from ace.curator.semantic_curator import SemanticCurator
+    from ace.models.run import Limits
+    from ace.services.learning import Learning
+    from ace.services.retrieval import Retrieval
+    from ace.services.training import Training
+    from ace.utils.call_ledger import CallLedger
+    from ace.utils.llm_meter import Meter
+    from ace.utils.run_folder import RunFolder
+
+VISIBLE = {
+    "shadow": frozenset({PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD}),
+    "staging": frozenset({PlaybookStage.STAGING, PlaybookStage.PROD}),
+    "production": frozenset({PlaybookStage.PROD}),
+}
+"""The stages whose bullets are shown, by `ACE_ENV`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What a run needs while it holds a language model."""
+
+    learning: Learning
+    training: Training
+
+
+class App:
+    """Everything one process needs, wired from its settings."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or get_settings()
+        self.clock = SystemClock()
+
+    @cached_property
+    def store(self) -> PlaybookStore:
+        from ace.repositories.playbook_repository import PlaybookRepository
+
+        return PlaybookRepository()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        from ace.utils.embeddings import get_embedder
+
+        return get_embedder()
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        from ace.utils.faiss_index import get_faiss_manager
+
+        return get_faiss_manager()
+
+    @cached_property
+    def second_look(self) -> SecondLook:
+        from ace.curator.semantic_curator import CosineRule
+        from ace.utils.nli import NliSecondLook
+
+        return CosineRule() if self.settings.dedupe == "cosine" else NliSecondLook(self.settings.models_path)
+
+    @cached_property
+    def curator(self) -> SemanticCurator:
+        from ace.curator.semantic_curator import SemanticCurator
+
+        return SemanticCurator(
+            store=self.store,
+            index=self.index,
+            embedder=self.embedder,
+            second_look=self.second_look,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        from ace.services.retrieval import Retrieval
+
+        return Retrieval(
+            index=self.index,
+            embedder=self.embedder,
+            stages=VISIBLE[self.settings.env],
+            floor=self.settings.similarity_floor,
+            trust_weight=self.settings.trust_weight,
+        )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The settings that shape a run's results."""
+        shaping = {"model", "reflector_model", "temperature", "seed", "max_tokens", "k", "token_budget", "env",
+                   "similarity_floor", "trust_weight", "dedupe", "embeddings_model", "layout", "reflector",
+                   "reflector_rounds"}  # fmt: skip
+        return {"settings": self.settings.model_dump(mode="json", include=shaping), "version": __version__}
+
+    def run_folder(self, run_id: str, config: Mapping[str, Any]) -> RunFolder:
+        """The folder of a run, held by this process; see `RunFolder.open` for what it raises."""
+        from ace.utils.run_folder import RunFolder
+
+        return RunFolder.open(self.settings.path("runs", run_id), config)
+
+    @contextmanager
+    def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
+        """The loop around a language model, which is started and stopped here when it is a local one."""
+        from ace.services.learning import Learning
+        from ace.services.training import Training
+        from ace.utils.call_ledger import CallLedger
+        from ace.utils.llm_meter import Meter
+
+        ledger = CallLedger(folder)
+        meter = Meter(limits, spent=ledger.spent)
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
+            generator, reflector = self._roles(meter, ledger, base_url)
+            learning = Learning(
+                retrieval=self.retrieval,
+                generator=generator,
+                reflector=reflector,
+                curator=self.curator,
+                meter=meter,
+                k=self.settings.k,
+                token_budget=self.settings.token_budget,
+            )
+            say("ready")
+            yield Workshop(
+                learning=learning,
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+            )
+
+    @contextmanager
+    def _local_model(self, say: Callable[[str], None]) -> Iterator[str]:
+        from ace.utils.local_model import LocalModel
+
+        say("starting the local language model")
+        with LocalModel(self.settings.models_path, threads=self.settings.llm_threads) as model:
+            yield model.base_url
+
+    def _roles(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> tuple[Generator, Reflector]:
+        from ace.generator.cot_generator import CoTGenerator
+        from ace.utils.llm_adapter import CompactAdapter
+        from ace.utils.llm_circuit_breaker import protected_predict
+        from ace.utils.llm_client import language_model
+
+        local = self.settings.model == "local"
+        layout = self.settings.layout
+        generator = CoTGenerator(
+            predict=protected_predict,
+            lm=language_model(self.settings, meter=meter, ledger=ledger, base_url=base_url),
+            adapter=CompactAdapter(list_options=not local),
+            layout=("terse" if local else "full") if layout == "auto" else layout,
+            scope=meter.scope,
+        )
+        return generator, self._reflector(meter, ledger, base_url)
+
+    def _reflector(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> Reflector:
+        from ace.reflector.fallback_reflector import FallbackReflector
+        from ace.reflector.grounded_reflector import GroundedReflector
+        from ace.reflector.template_reflector import TemplateReflector
+        from ace.utils.llm_adapter import CompactAdapter
+        from ace.utils.llm_circuit_breaker import protected_predict
+        from ace.utils.llm_client import language_model
+
+        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
+        if writer == "template" or (writer == "auto" and name == "local"):
+            return TemplateReflector()
+        model = GroundedReflector(
+            predict=protected_predict,
+            lm=language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url),
+            adapter=CompactAdapter(),
+            rounds=self.settings.reflector_rounds,
+            scope=meter.scope,
+        )
+        return model if writer == "model" else FallbackReflector(model, TemplateReflector())
+
+    def write_report(self, folder: RunFolder, domain_id: str) -> Path:
+        """Render the run's report into its folder."""
+        raise NotImplementedError

