@@ -180,7 +180,7 @@ def shared(url: str) -> Database:
     return Database(url)
 
 
-def default_database() -> Database:
+def get_database() -> Database:
     """The database the settings name."""
     return shared(get_settings().database)
 

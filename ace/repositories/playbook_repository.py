@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ace.core.ports import Vectors
 from ace.core.validation import check_domain
@@ -12,24 +11,12 @@ from ace.errors import NotFound
 from ace.models.journal import Entry, Position
 from ace.models.playbook import Bullet, Link, PlaybookStage
 from ace.repositories import statements
-from ace.repositories.database import Database, Session, default_database
+from ace.repositories.database import Database, Session, get_database
 from ace.repositories.playbook_transaction import EVERY, PlaybookTransaction
-from ace.repositories.rows import STAGES, bullet_from_row, entry_from_row, listed, unpack
+from ace.repositories.rows import STAGES, bullet_from_row, entry_from_row, listed
 from ace.repositories.schema import require_head
-
-Page = tuple[list[str], list[PlaybookStage], Vectors]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VectorScan:
-    """All vectors of a domain as of `position`, in pages of (ids, stages, float32[n, d]), ordered by id."""
-
-    position: Position
-    count: int
-    pages: Iterator[Page]
-
-    def __iter__(self) -> Iterator[Page]:
-        return self.pages
+from ace.repositories.vector_scan import Page, VectorScan
+from ace.repositories.vectors import unpack
 
 
 class PlaybookRepository:
@@ -40,7 +27,7 @@ class PlaybookRepository:
     """
 
     def __init__(self, database: Database | None = None) -> None:
-        self._database = require_head(database or default_database())
+        self._database = require_head(database or get_database())
 
     def domains(self) -> list[str]:
         """Every domain that has a journal, sorted."""
@@ -57,7 +44,7 @@ class PlaybookRepository:
 
     def get_many(self, domain_id: str, ids: Sequence[str]) -> list[Bullet]:
         """The bullets of these ids that exist, in the order asked for."""
-        rows = self._database.rows(statements.GET_MANY, domain_id=domain_id, ids=listed(ids)) if ids else []
+        rows = self._database.rows(statements.GET_MANY, domain_id=domain_id, listed=listed(ids)) if ids else []
         found = {row[0]: bullet_from_row(domain_id, row) for row in rows}
         return [found[own] for own in ids if own in found]
 
@@ -81,7 +68,7 @@ class PlaybookRepository:
 
     def vectors(self, domain_id: str, ids: Sequence[str]) -> Vectors:
         """The stored vectors of these bullets, `float32[len(ids), d]`. Raises NotFound for one that has none."""
-        rows = self._database.rows(statements.VECTORS, domain_id=domain_id, ids=listed(ids)) if ids else []
+        rows = self._database.rows(statements.VECTORS, domain_id=domain_id, listed=listed(ids)) if ids else []
         found: dict[str, bytes] = dict(rows)
         missing = [own for own in ids if own not in found]
         if missing:

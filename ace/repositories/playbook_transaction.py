@@ -9,15 +9,16 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from ace.core.journal import canonical, chain, timestamp
+from ace.core.journal import canonical, timestamp
 from ace.core.ports import Vectors
-from ace.errors import Conflict, InvalidInput
+from ace.errors import Conflict
 from ace.models.journal import Entry, Position
-from ace.models.plan import Operation, Rollback, operation_from_json
+from ace.models.plan import Add, Operation, Rollback, operation_from_json
 from ace.models.playbook import Bullet
-from ace.repositories import changes, statements
+from ace.repositories import changes, rules, statements
 from ace.repositories.database import Session
 from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
+from ace.repositories.vectors import STORED, pack_added
 
 EVERY = 2**62  # a LIMIT that is none
 
@@ -33,18 +34,20 @@ class PlaybookTransaction:
         """Which of these (bullet_id, episode_id) have been counted already."""
         if not pairs:
             return set()
-        rows = self._session.rows(statements.VOTED, domain_id=self._domain_id, pairs=listed(list(pairs)))
-        return {(bullet_id, episode_id) for bullet_id, episode_id in rows}
+        episodes = listed({episode_id for _, episode_id in pairs})
+        rows = self._session.rows(statements.VOTED, domain_id=self._domain_id, listed=episodes)
+        return {(bullet_id, episode_id) for bullet_id, episode_id in rows} & set(pairs)
 
     def present(self, ids: Collection[str]) -> dict[str, Bullet]:
         """The bullets of these ids that this domain has."""
         if not ids:
             return {}
-        rows = self._session.rows(statements.GET_MANY, domain_id=self._domain_id, ids=listed(list(ids)))
+        rows = self._session.rows(statements.GET_MANY, domain_id=self._domain_id, listed=listed(ids))
         return {row[0]: bullet_from_row(self._domain_id, row) for row in rows}
 
     def recall(self, key: str, request_hash: str) -> dict[str, Any] | None:
         """The answer stored under an idempotency key; raises Conflict when the request was another."""
+        rules.check_name("idempotency key", key)
         found = self._session.rows(statements.RECALL, domain_id=self._domain_id, key=key)
         if not found:
             return None
@@ -70,9 +73,9 @@ class PlaybookTransaction:
             return [entry for run in runs for entry in self._carry_out(run, vectors, now)]
 
     def _carry_out(self, run: Sequence[Operation], vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
-        entries = chain(self._domain_id, self.head, run, now)
+        entries = rules.journalled(self._domain_id, self.head, run, now)
         if isinstance(run[0], Rollback):
-            self._go_back(run[0].to)
+            self._go_back(run[0])
         else:
             self._go_on(run, entries, vectors)
         self._session.run_many(statements.JOURNAL, [entry_to_row(entry) for entry in entries])
@@ -82,19 +85,20 @@ class PlaybookTransaction:
         return entries
 
     def _go_on(self, run: Sequence[Operation], entries: Sequence[Entry], vectors: Mapping[str, Vectors]) -> None:
-        ids = {own for operation in run for own in changes.named(operation)}
-        changes.check(self._domain_id, run, self.present(ids), self.voted(changes.votes_of(run)))
-        rows = changes.vector_rows(self._domain_id, run, vectors)
-        self._dimensions = changes.one_size(rows, self._dimensions)
+        ids = {own for operation in run for own in rules.named(operation)}
+        rules.check(self._domain_id, run, self.present(ids), self.voted(rules.votes_of(run)))
+        added = [operation.bullet.id for operation in run if isinstance(operation, Add)]
+        packed = pack_added(added, vectors, self._dimensions)
         self._write(entries, run)
-        if rows:
-            self._session.run_many(statements.VECTOR, rows)
+        if packed:
+            self._session.run_many(statements.VECTOR, changes.vector_rows(self._domain_id, packed))
+            self._dimensions = len(packed[added[0]]) // STORED.itemsize
 
-    def _go_back(self, to: int) -> None:
-        if not 0 <= to <= self.head.seq:
-            raise InvalidInput("rollback", f"there is no position {to} to go back to", f"Give 0 to {self.head.seq}")
-        rows = self._session.rows(statements.ENTRIES, domain_id=self._domain_id, after=0, limit=to)
-        standing = changes.standing([entry_from_row(self._domain_id, row) for row in rows], to)
+    def _go_back(self, rollback: Rollback) -> None:
+        rules.admit(self._domain_id, rollback)
+        rules.check_rollback(rollback.to, self.head)
+        rows = self._session.rows(statements.ENTRIES, domain_id=self._domain_id, after=0, limit=rollback.to)
+        standing = rules.standing([entry_from_row(self._domain_id, row) for row in rows], rollback.to)
         for clear in statements.CLEAR:
             self._session.run(clear, domain_id=self._domain_id)
         self._write(standing, [operation_from_json(entry.kind, entry.body) for entry in standing])

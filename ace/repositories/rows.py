@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from ace.core.breaker import Breaker, BreakerState
 from ace.core.journal import canonical, timestamp
-from ace.core.ports import Vectors
-from ace.errors import InvalidInput
 from ace.models.journal import Entry
 from ace.models.playbook import Bullet, Origin, PlaybookStage, Section
 
 Row = tuple[Any, ...]
 
-_STORED = np.dtype("<f2")
 _BREAKER_FIELDS = [field.name for field in fields(Breaker)]
 _SECTIONS: Mapping[str | None, Section] = {section.value: section for section in Section} | {None: Section.OTHER}
 STAGES: Mapping[str, PlaybookStage] = {stage.value: stage for stage in PlaybookStage}
@@ -45,7 +40,7 @@ def bullet_to_row(bullet: Bullet, born: Entry) -> dict[str, Any]:
         "harmful_count": bullet.harmful_count,
         "origin": canonical(bullet.origin.to_json()).decode(),
         "born_seq": born.seq,
-        "created_at": timestamp(born.at),
+        "created_at": _text_of(born.at),
     }
 
 
@@ -61,7 +56,7 @@ def entry_to_row(entry: Entry) -> dict[str, Any]:
     return {
         "domain_id": entry.domain_id,
         "seq": entry.seq,
-        "at": timestamp(entry.at),
+        "at": _text_of(entry.at),
         "kind": entry.kind,
         "body": canonical(entry.body).decode(),
         "previous": entry.previous,
@@ -79,24 +74,14 @@ def breaker_to_row(breaker: Breaker) -> dict[str, Any]:
     return asdict(breaker) | {"state": breaker.state.value}
 
 
-def pack(vector: Vectors) -> bytes:
-    """float32[d] as d little-endian float16. Raises InvalidInput unless every number is finite and fits."""
-    with np.errstate(over="ignore"):
-        packed = np.asarray(vector).astype(_STORED)
-    if packed.ndim != 1 or not packed.size or not np.isfinite(packed).all():
-        raise InvalidInput("vectors", f"one of shape {packed.shape} is empty, nested or not finite")
-    return packed.tobytes()
-
-
-def unpack(packed: Sequence[bytes]) -> Vectors:
-    """float32[n, d] of n packed vectors of one length."""
-    rows = np.frombuffer(b"".join(packed), dtype=_STORED).astype(np.float32)
-    return rows.reshape(len(packed), -1) if packed else rows.reshape(0, 0)
-
-
-def listed(values: Sequence[Any]) -> str:
-    """A JSON list, for the statements that take `{ids}` or `{pairs}`."""
+def listed(values: Iterable[str]) -> str:
+    """A JSON list, for the statements that take `{listed}`."""
     return json.dumps(list(values))
+
+
+@lru_cache(maxsize=16)
+def _text_of(at: datetime) -> str:
+    return timestamp(at)
 
 
 @lru_cache(maxsize=4096)

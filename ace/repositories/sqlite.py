@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 WAL_LIMIT_BYTES = 64 * 2**20  # a larger WAL is cut back to this after a checkpoint
+CHECKPOINT_PAGES = 4000  # 16 MB: pages changed often are carried over once, not at every thousandth
 FORK_PATIENCE_S = 10.0  # how long a fork waits for a running transaction of another thread
 
 
@@ -67,7 +68,7 @@ class SqliteConnections:
             timeout=self._patience, isolation_level=None, check_same_thread=False,
         )  # fmt: skip
         settings = ("journal_mode = WAL", f"synchronous = {self._synchronous}", "foreign_keys = ON",
-                    f"journal_size_limit = {WAL_LIMIT_BYTES}")  # fmt: skip
+                    f"journal_size_limit = {WAL_LIMIT_BYTES}", f"wal_autocheckpoint = {CHECKPOINT_PAGES}")  # fmt: skip
         try:
             for line in (*(f"PRAGMA {setting}" for setting in settings), *pragmas):
                 connection.execute(line)

@@ -1,10 +1,9 @@
 """Every statement the store runs, as SQL text with `:name` parameters; each is about one domain, or one breaker.
 
 Text rather than expressions built per call: building one in Python costs more than SQLite takes to answer it.
-Two notations differ by database and are written once here:
+What differs by database is written once here:
 
-    {ids}     the members of the JSON list :ids, as a column `value`
-    {pairs}   the members of the JSON list :pairs of two strings each, as columns `one` and `other`
+    {listed}  the members of the JSON list :listed, as a column `value`
     {lock}    keep other writers away from this row (SQLite: the whole file is held already)
 """
 
@@ -17,16 +16,8 @@ from sqlalchemy import Table
 
 from ace.repositories import tables
 
-_SQLITE = {
-    "ids": "json_each(:ids)",
-    "pairs": "(SELECT json_extract(value, '$[0]') AS one, json_extract(value, '$[1]') AS other FROM json_each(:pairs))",
-    "lock": "",
-}
-_POSTGRESQL = {
-    "ids": "jsonb_array_elements_text(CAST(:ids AS jsonb))",
-    "pairs": "(SELECT value->>0 AS one, value->>1 AS other FROM jsonb_array_elements(CAST(:pairs AS jsonb)))",
-    "lock": "FOR UPDATE",
-}
+_SQLITE = {"listed": "json_each(:listed)", "lock": ""}
+_POSTGRESQL = {"listed": "jsonb_array_elements_text(CAST(:listed AS jsonb))", "lock": "FOR UPDATE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,7 @@ JOURNAL = insert(tables.journal)
 # bullets
 _BULLET = "SELECT id, content, section, stage, helpful_count, harmful_count, origin FROM playbook_bullets"
 GET = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id = :id")
-GET_MANY = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id IN (SELECT value FROM {{ids}})")
+GET_MANY = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id IN (SELECT value FROM {{listed}})")
 GET_ALL = statement(f"{_BULLET} WHERE domain_id = :domain_id ORDER BY born_seq")
 GET_STAGE = statement(f"{_BULLET} WHERE domain_id = :domain_id AND stage = :stage ORDER BY born_seq")
 COUNT_BY_STAGE = statement("SELECT stage, count(*) FROM playbook_bullets WHERE domain_id = :domain_id GROUP BY stage")
@@ -85,8 +76,8 @@ COUNT_VOTE = statement(
 
 # votes and contradictions
 VOTED = statement(
-    "SELECT vote.bullet_id, vote.episode_id FROM {pairs} AS pair JOIN bullet_votes AS vote"
-    " ON vote.domain_id = :domain_id AND vote.bullet_id = pair.one AND vote.episode_id = pair.other"
+    "SELECT bullet_id, episode_id FROM bullet_votes"
+    " WHERE domain_id = :domain_id AND episode_id IN (SELECT value FROM {listed})"
 )
 VOTE = insert(tables.votes)
 LINKS = statement("SELECT left_id, right_id FROM bullet_links WHERE domain_id = :domain_id")
@@ -95,7 +86,7 @@ LINK = insert(tables.links, "ON CONFLICT DO NOTHING")
 # vectors
 VECTORS = statement(
     "SELECT bullet_id, vector FROM bullet_vectors"
-    " WHERE domain_id = :domain_id AND bullet_id IN (SELECT value FROM {ids})"
+    " WHERE domain_id = :domain_id AND bullet_id IN (SELECT value FROM {listed})"
 )
 VECTOR_PAGE = statement(
     "SELECT bullet.id, bullet.stage, vector.vector FROM playbook_bullets AS bullet JOIN bullet_vectors AS vector"
@@ -116,7 +107,7 @@ REMEMBER = insert(tables.idempotency_keys)
 
 # breakers
 _BREAKER = f"SELECT {', '.join(column.name for column in tables.breakers.columns)} FROM circuit_breakers"
-BREAKERS = statement(f"{_BREAKER} ORDER BY name")
+BREAKERS = statement(_BREAKER)
 BREAKER = statement(f"{_BREAKER} WHERE name = :name")
 LOCK_BREAKER = statement(f"{_BREAKER} WHERE name = :name {{lock}}")
 FOUND_BREAKER = insert(tables.breakers, "ON CONFLICT DO NOTHING")

@@ -20,7 +20,6 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -69,7 +68,7 @@ bullets = Table(
     "playbook_bullets",
     metadata,
     _domain(),
-    Column("id", String(80), primary_key=True),
+    Column("id", String(200), primary_key=True),
     Column("content", Text, nullable=False),
     Column("section", String(32)),
     Column("stage", String(16), nullable=False),
@@ -111,18 +110,17 @@ vectors = Table(
     "bullet_vectors",
     metadata,
     _domain(),
-    Column("bullet_id", String(80), primary_key=True),
+    Column("bullet_id", String(200), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
 )
 
 votes = Table(
     "bullet_votes",
     metadata,
-    Column("domain_id", String(64), primary_key=True),
-    Column("bullet_id", String(80), primary_key=True),
-    Column("episode_id", String(200), primary_key=True),
+    _domain(),
+    Column("episode_id", String(200), primary_key=True),  # before the bullet: votes are looked up by episode
+    Column("bullet_id", String(200), primary_key=True),
     Column("seq", BigInteger, nullable=False),
-    ForeignKeyConstraint(["domain_id", "bullet_id"], ["playbook_bullets.domain_id", "playbook_bullets.id"]),
     sqlite_with_rowid=False,
 )
 
@@ -130,8 +128,8 @@ links = Table(
     "bullet_links",
     metadata,
     _domain(),
-    Column("left_id", String(80), primary_key=True),
-    Column("right_id", String(80), primary_key=True),
+    Column("left_id", String(200), primary_key=True),
+    Column("right_id", String(200), primary_key=True),
     Column("seq", BigInteger, nullable=False),
 )
 

@@ -1,0 +1,116 @@
+"""What a store asks of operations before it carries them out, whatever it keeps them in.
+
+The core says which operation may follow which (`core.replay`). Here is the rest: a bullet belongs to the domain it is
+added to, names and texts can be stored and indexed by every database, and a rollback goes back to what was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from ace.core import replay
+from ace.core.journal import chain
+from ace.errors import InvalidInput
+from ace.models.journal import Entry, Position
+from ace.models.plan import Add, Increment, Operation, Relate, Rollback
+from ace.models.playbook import Bullet
+
+MAX_NAME = 200  # characters of a bullet's or an episode's id, and of an idempotency key
+
+Pairs = Collection[tuple[str, str]]
+
+
+def named(operation: Operation) -> tuple[str, ...]:
+    """The ids of the bullets an operation is about."""
+    match operation:
+        case Add(bullet=bullet):
+            return (bullet.id,)
+        case Relate(link=link):
+            return (link.left, link.right)
+        case Rollback():
+            return ()
+        case _:
+            return (operation.bullet_id,)
+
+
+def votes_of(operations: Iterable[Operation]) -> set[tuple[str, str]]:
+    """The (bullet, episode) pairs these operations count."""
+    return {(op.bullet_id, op.episode_id) for op in operations if isinstance(op, Increment)}
+
+
+def check(domain_id: str, operations: Iterable[Operation], present: Mapping[str, Bullet], voted: Pairs) -> None:
+    """May these follow, when `present` and `voted` are what there is of the bullets and votes they name?
+
+    Each is put to the core's rule over the bullets it names alone, so that the cost does not grow with the playbook.
+    Raises InvalidInput for the first that cannot follow.
+    """
+    bullets, votes = dict(present), set(voted)
+    for operation in operations:
+        admit(domain_id, operation)
+        around = {own: bullets[own] for own in named(operation) if own in bullets}
+        own_votes = frozenset(votes_of([operation]) & votes)
+        after = replay.apply(replay.State(bullets=around, votes=own_votes), operation)
+        bullets.update(after.bullets)
+        votes.update(after.votes)
+
+
+def admit(domain_id: str, operation: Operation) -> None:
+    """Raises InvalidInput for a bullet of another domain, or for a name or text that cannot be kept."""
+    match operation:
+        case Add(bullet=bullet):
+            check_name("bullet", bullet.id)
+            _check_texts(bullet.content, bullet.origin.episode_id, bullet.origin.task_id, bullet.origin.model)
+            if bullet.domain_id != domain_id:
+                raise InvalidInput("bullet", f"{bullet.id} belongs to domain {bullet.domain_id}, not to {domain_id}")
+            if not bullet.content.strip():
+                raise InvalidInput("content", f"{bullet.id} says nothing", "Give it some words")
+        case Increment(episode_id=episode_id):
+            check_name("episode_id", episode_id)
+        case Relate():
+            pass
+        case _:
+            _check_texts(operation.reason)
+
+
+def check_name(field: str, name: str) -> str:
+    """The name itself. Raises InvalidInput unless it has 1 to MAX_NAME characters, none of them NUL."""
+    _check_texts(name)
+    if not 0 < len(name) <= MAX_NAME:
+        raise InvalidInput(field, f"has {len(name)} characters", f"Use 1 to {MAX_NAME}")
+    return name
+
+
+def journalled(domain_id: str, head: Position, operations: Sequence[Operation], now: datetime) -> list[Entry]:
+    """The entries of these operations after `head`. Raises InvalidInput for text or numbers that cannot be kept."""
+    try:
+        return chain(domain_id, head, operations, now)
+    except ValueError as error:  # a lone surrogate, NaN, infinity
+        raise InvalidInput("operation", f"cannot be written as JSON: {error}", "Send valid text and numbers") from error
+
+
+def check_rollback(to: int, head: Position) -> None:
+    """Raises InvalidInput unless there has been such a position."""
+    if not 0 <= to <= head.seq:
+        raise InvalidInput("rollback", f"there is no position {to} to go back to", f"Give 0 to {head.seq}")
+
+
+def standing(entries: Sequence[Entry], to: int) -> list[Entry]:
+    """The entries that make up the state at position `to`: those rolled back are left out.
+
+    `entries` start at seq 1. Read from the end: a rollback says where to go on reading.
+    """
+    kept: list[Entry] = []
+    while to > 0:
+        entry = entries[to - 1]
+        if entry.kind == "rollback":
+            to = entry.body["to"]
+        else:
+            kept.append(entry)
+            to -= 1
+    return kept[::-1]
+
+
+def _check_texts(*texts: str | None) -> None:
+    if any(text and "\0" in text for text in texts):
+        raise InvalidInput("text", "holds a NUL", "Send it without")

@@ -1,0 +1,161 @@
+"""The playbook in memory: `ace.core.ports.PlaybookStore` for one process, by the core's rule alone.
+
+The contract tests run on this and on the databases. Bullets, links and votes are `ace.core.replay.State`; a
+transaction works on a copy, and the copy takes the original's place when it closes without an error.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ace.core import replay
+from ace.core.journal import canonical
+from ace.core.ports import Vectors
+from ace.core.validation import check_domain
+from ace.errors import Conflict, NotFound
+from ace.models.journal import Entry, Position
+from ace.models.plan import Add, Operation, Rollback
+from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.repositories import rules
+from ace.repositories.vector_scan import Page, VectorScan
+from ace.repositories.vectors import STORED, pack_added, unpack
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Domain:
+    """All there is of one domain, at one moment."""
+
+    state: replay.State = field(default_factory=replay.State)
+    operations: tuple[Operation, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    vectors: Mapping[str, bytes] = field(default_factory=dict)
+    answers: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Position:
+        return Position(seq=self.entries[-1].seq, hash=self.entries[-1].hash) if self.entries else Position()
+
+
+class InMemoryPlaybook:
+    """A store that forgets everything with the process. Threads may share it; processes cannot."""
+
+    def __init__(self) -> None:
+        self._domains: dict[str, _Domain] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def domains(self) -> list[str]:
+        return sorted(domain_id for domain_id, domain in self._domains.items() if domain.entries)
+
+    def head(self, domain_id: str) -> Position:
+        return self._domain(domain_id).head
+
+    def get(self, domain_id: str, bullet_id: str) -> Bullet | None:
+        return self._domain(domain_id).state.bullets.get(bullet_id)
+
+    def get_many(self, domain_id: str, ids: Sequence[str]) -> list[Bullet]:
+        bullets = self._domain(domain_id).state.bullets
+        return [bullets[own] for own in ids if own in bullets]
+
+    def get_all(self, domain_id: str, stage: PlaybookStage | None = None) -> list[Bullet]:
+        return [bullet for bullet in self._domain(domain_id).state.bullets.values() if stage in (None, bullet.stage)]
+
+    def count_by_stage(self, domain_id: str) -> dict[PlaybookStage, int]:
+        counted = Counter(bullet.stage for bullet in self.get_all(domain_id))
+        return {stage: counted[stage] for stage in PlaybookStage}
+
+    def links(self, domain_id: str) -> set[Link]:
+        return set(self._domain(domain_id).state.links)
+
+    def vectors(self, domain_id: str, ids: Sequence[str]) -> Vectors:
+        packed = self._domain(domain_id).vectors
+        if missing := [own for own in ids if own not in packed]:
+            raise NotFound(f"There is no vector of {missing[0]} in domain {domain_id}.")
+        return unpack([packed[own] for own in ids])
+
+    def entries(self, domain_id: str, *, after: int = 0, limit: int | None = None) -> list[Entry]:
+        entries = self._domain(domain_id).entries[max(after, 0) :]
+        return list(entries if limit is None else entries[:limit])
+
+    @contextmanager
+    def iter_vectors(self, domain_id: str, *, batch: int = 4096) -> Iterator[VectorScan]:
+        """All vectors in pages of at most `batch`, all as of one position."""
+        domain = self._domain(domain_id)
+        bullets = sorted(domain.state.bullets.values(), key=lambda bullet: bullet.id)
+        pages = (_page(domain, bullets[start : start + batch]) for start in range(0, len(bullets), batch))
+        yield VectorScan(position=domain.head, count=len(bullets), pages=pages)
+
+    @contextmanager
+    def transaction(self, domain_id: str) -> Iterator[_Transaction]:
+        """Hold the domain for writing; what was done is there at the end, or nothing when an error passes through."""
+        check_domain(domain_id)
+        with self._locks[domain_id]:
+            transaction = _Transaction(domain_id, self._domain(domain_id))
+            yield transaction
+            self._domains[domain_id] = transaction.domain
+
+    def _domain(self, domain_id: str) -> _Domain:
+        return self._domains.get(domain_id, _Domain())
+
+
+class _Transaction:
+    """`ace.core.ports.Transaction` over a copy."""
+
+    def __init__(self, domain_id: str, domain: _Domain) -> None:
+        self._domain_id, self.domain = domain_id, domain
+
+    @property
+    def head(self) -> Position:
+        return self.domain.head
+
+    def voted(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        return set(pairs) & self.domain.state.votes
+
+    def present(self, ids: Collection[str]) -> dict[str, Bullet]:
+        bullets = self.domain.state.bullets
+        return {own: bullets[own] for own in ids if own in bullets}
+
+    def recall(self, key: str, request_hash: str) -> dict[str, Any] | None:
+        stored_hash, answer = self.domain.answers.get(rules.check_name("idempotency key", key), (request_hash, None))
+        if stored_hash != request_hash:
+            raise Conflict(f"The key '{key}' was used before for another request. Use a new key.")
+        recalled: dict[str, Any] | None = None if answer is None else json.loads(answer)
+        return recalled
+
+    def remember(self, key: str, request_hash: str, answer: Mapping[str, Any]) -> None:
+        if self.recall(key, request_hash) is None:
+            kept = (request_hash, canonical(dict(answer)))
+            self.domain = replace(self.domain, answers={**self.domain.answers, key: kept})
+
+    def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
+        """As the port says; raises InvalidInput, with nothing done, for an operation that cannot follow."""
+        entries = rules.journalled(self._domain_id, self.head, operations, now)
+        done, state = list(self.domain.operations), self.domain.state
+        for operation in operations:
+            rules.admit(self._domain_id, operation)
+            done.append(operation)
+            state = replay.fold(done) if isinstance(operation, Rollback) else replay.apply(state, operation)
+        added = [operation.bullet.id for operation in operations if isinstance(operation, Add)]
+        packed = pack_added(added, vectors, self._size())
+        self.domain = replace(
+            self.domain,
+            state=state,
+            operations=tuple(done),
+            entries=(*self.domain.entries, *entries),
+            vectors={**self.domain.vectors, **packed},
+        )
+        return entries
+
+    def _size(self) -> int | None:
+        return next((len(packed) // STORED.itemsize for packed in self.domain.vectors.values()), None)
+
+
+def _page(domain: _Domain, bullets: Sequence[Bullet]) -> Page:
+    ids = [bullet.id for bullet in bullets]
+    return ids, [bullet.stage for bullet in bullets], unpack([domain.vectors[own] for own in ids])
