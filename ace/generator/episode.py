@@ -7,20 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from ace.core.ports import Tally
 from ace.errors import ModelError
 from ace.models.playbook import Context
 from ace.models.task import Step, Task, Trajectory, Usage
 
 _MENTION = re.compile(r"\[([a-z]+-[a-z2-7]{10})\]")
-
-
-class Tally(Protocol):
-    """What calls made inside a scope have used so far."""
-
-    @property
-    def usage(self) -> Usage: ...
 
 
 Scope = Callable[[str], AbstractContextManager[Tally]]
@@ -37,7 +30,7 @@ class Answered:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Nothing:
     usage: Usage = field(default_factory=Usage)
 

@@ -8,22 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ace.core.ports import Reflector
 from ace.models.insight import Delta
 from ace.models.playbook import Bullet
 from ace.models.task import Feedback, Task, Trajectory
+from ace.reflector.grounded_reflector import GroundedReflector
+from ace.reflector.lessons import Retry
+from ace.reflector.template_reflector import TemplateReflector
 
 
 class FallbackReflector:
-    """`first` is asked always, `second` when the first has no lesson."""
+    """The model is asked always, the template steps in when the model has no lesson."""
 
-    def __init__(self, first: Reflector, second: Reflector) -> None:
-        self._first, self._second = first, second
+    def __init__(self, model: GroundedReflector, template: TemplateReflector) -> None:
+        self._model, self._template = model, template
 
-    def reflect(self, task: Task, trajectory: Trajectory, feedback: Feedback, bullets: Sequence[Bullet]) -> Delta:
-        """The first's delta; without a lesson, it takes the second's lessons, and its votes when it has none."""
-        delta = self._first.reflect(task, trajectory, feedback, bullets)
+    def reflect(
+        self,
+        task: Task,
+        trajectory: Trajectory,
+        feedback: Feedback,
+        bullets: Sequence[Bullet],
+        retry: Retry | None = None,
+    ) -> Delta:
+        """The model's delta; without a lesson it takes the template's, and its votes when it has none."""
+        delta = self._model.reflect(task, trajectory, feedback, bullets, retry)
         if delta.insights:
             return delta
-        other = self._second.reflect(task, trajectory, feedback, bullets)
+        other = self._template.reflect(task, trajectory, feedback, bullets)
         return replace(delta, insights=other.insights, votes=delta.votes or other.votes, model=other.model)

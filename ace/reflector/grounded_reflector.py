@@ -19,14 +19,12 @@ from ace.errors import ModelError
 from ace.models.insight import Delta
 from ace.models.playbook import Bullet
 from ace.models.task import Feedback, Task, Trajectory
-from ace.reflector.lessons import attempt_text, hint_from, insights_of, task_text, verdict_text, with_votes
+from ace.reflector.lessons import Retry, attempt_text, hint_from, insights_of, task_text, verdict_text, with_votes
 
 failure_threshold = 5  # outages in a row that open the breaker 'reflector'
 recovery_timeout = 60  # seconds until one call may try whether the model is back
 MAX_ROUNDS = 5
 
-Retry = Callable[[str], tuple[Trajectory, Feedback]]
-"""Tries the task again with a hint."""
 Scope = Callable[[str], AbstractContextManager[object]]
 log = logging.getLogger(__name__)
 

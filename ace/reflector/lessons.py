@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ace.core.rendering import one_line
@@ -10,6 +10,9 @@ from ace.models.insight import Insight, Tag, Vote
 from ace.models.playbook import Section
 from ace.models.task import Feedback, FeedbackSource, Task, Trajectory
 from ace.reflector.grounding import refusal
+
+Retry = Callable[[str], tuple[Trajectory, Feedback]]
+"""Tries the task again with a hint, and says what came of it."""
 
 MAX_LESSONS = 3
 MAX_TASK_CHARS, MAX_ATTEMPT_CHARS = 2000, 2000

@@ -14,7 +14,7 @@ from ace.core.rendering import one_line
 from ace.models.insight import Delta, Insight, Tag, Vote
 from ace.models.playbook import Bullet, Section, SourceClass
 from ace.models.task import Feedback, FeedbackSource, Task, Trajectory
-from ace.reflector.lessons import cut
+from ace.reflector.lessons import Retry, cut
 
 MAX_QUESTION_CHARS = 2000
 
@@ -22,8 +22,16 @@ MAX_QUESTION_CHARS = 2000
 class TemplateReflector:
     """Teaches from ground truth alone; without one it teaches nothing."""
 
-    def reflect(self, task: Task, trajectory: Trajectory, feedback: Feedback, bullets: Sequence[Bullet]) -> Delta:
-        """One worked example when the truth is known, and votes on cited bullets when the verdict is."""
+    def reflect(
+        self,
+        task: Task,
+        trajectory: Trajectory,
+        feedback: Feedback,
+        bullets: Sequence[Bullet],
+        retry: Retry | None = None,
+    ) -> Delta:
+        """One worked example when the truth is known, and votes on cited bullets when the verdict is; no retry."""
+        del retry
         return Delta(
             episode_id=trajectory.episode_id,
             task_id=task.id,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings
 from ace.errors import InvalidInput
+from ace.utils.llm_errors import shown
 
 if TYPE_CHECKING:
     from ace.utils.call_ledger import CallLedger
@@ -42,6 +43,8 @@ def language_model(
     """
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # prices from the package, not from the net
     logging.getLogger("dspy").setLevel(logging.ERROR)
+    from dspy.utils.exceptions import LMError
+
     from ace.utils.llm_metered import MeteredLM
 
     name = model or settings.model
@@ -51,7 +54,12 @@ def language_model(
             raise InvalidInput("ACE_MODEL_BASE_URL", "the local model's server is not running",
                                "Let ace start it, or name its address")  # fmt: skip
         name = "openai/local"
-    return MeteredLM(name, meter=meter, ledger=ledger, **_sampling(name, settings), **_connection(name, address))
+    try:
+        return MeteredLM(name, meter=meter, ledger=ledger, **_sampling(name, settings), **_connection(name, address))
+    except (ValueError, LMError) as error:
+        raise InvalidInput(
+            "ACE_MODEL", shown(error), "Write it as <provider>/<name>, e.g. openai/gpt-5-mini"
+        ) from error
 
 
 def _sampling(name: str, settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dspy.utils.exceptions import LMTransportError
+from dspy.utils.exceptions import LMNotConfiguredError, LMTransportError
 
 from ace.config import Settings
 from ace.errors import BudgetExhausted, DeadlineExceeded, InvalidInput, StoreUnavailable
@@ -20,6 +20,7 @@ from ace.testing.llm import ScriptedLLM, hang, reset, say
 from ace.utils.call_ledger import CallLedger, call_key
 from ace.utils.llm_client import language_model
 from ace.utils.llm_deadline import deadline, run_within, seconds_left
+from ace.utils.llm_errors import fault_of
 from ace.utils.llm_meter import Meter
 from ace.utils.run_folder import RunFolder
 
@@ -49,6 +50,31 @@ def test_a_request_carries_the_settings_and_nothing_else() -> None:
 def test_the_local_model_without_an_address_is_a_clear_error() -> None:
     with pytest.raises(InvalidInput, match="ACE_MODEL_BASE_URL"):
         language_model(Settings(model="local"))
+
+
+@pytest.mark.parametrize("name", ["openai/", ""])
+def test_a_name_that_is_no_model_is_a_clear_error(name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"ACE_MODEL: .*Write it as <provider>/<name>"):
+        language_model(Settings(model=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("openai/gpt-4o", "OPENAI_API_KEY"), ("anthropic/claude-sonnet-4-5", "ANTHROPIC_API_KEY")]
+)
+def test_a_key_that_is_not_set_is_named(name: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(LMNotConfiguredError) as caught:
+        language_model(Settings(model=name))("hello")
+    fault = fault_of(caught.value)
+    assert fault is not None and str(fault.error).startswith(f"{variable}: is not set")
+
+
+def test_money_is_counted_where_the_price_is_known() -> None:
+    meter = Meter()
+    with ScriptedLLM([say("hi", usage={"prompt_tokens": 1000, "completion_tokens": 100})]) as llm:
+        language_model(Settings(model="openai/gpt-4o-mini", model_base_url=llm.url), meter=meter)("hello")
+        assert llm.requests[0].body["model"] == "gpt-4o-mini"
+    assert meter.spent.cost_usd == pytest.approx(1000 * 0.15e-6 + 100 * 0.6e-6)
 
 
 def test_a_reasoning_model_gets_no_temperature_and_room_to_think() -> None:
