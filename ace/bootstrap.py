@@ -189,4 +189,6 @@ class App:
 
     def write_report(self, folder: RunFolder, domain_id: str) -> Path:
         """Render the run's report into its folder."""
-        raise NotImplementedError
+        from ace.utils.report import run_report
+
+        return folder.write_report(run_report(folder, self.store.get_all(domain_id)))

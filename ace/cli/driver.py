@@ -134,8 +134,8 @@ class Run:
 
         with present.Tally("comparing", len(tasks)) as tally:
             try:
-                arguments = {"learning": self._workshop.learning, "log": self._folder, "workers": workers}
-                for pair in evaluate(tasks, self._job.domain, **arguments):
+                learning, log = self._workshop.learning, self._folder
+                for pair in evaluate(tasks, self._job.domain, learning=learning, log=log, workers=workers):
                     tally.step(pair.with_playbook.correct, "with the playbook")
             except BudgetExhausted as error:
                 self._stopped = str(error)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ace.core.ports import RunLog
 from ace.core.statistics import compare, percentile, share
-from ace.models.run import Interval, PairRecord, StepRecord, Validation
+from ace.models.run import Answered, Interval, PairRecord, StepRecord, Validation
 from ace.models.task import Usage
 from ace.services.training import Kept, ValidationAnswer
 
@@ -19,11 +19,12 @@ def summarise(log: RunLog) -> dict[str, Any]:
     steps, pairs = log.read("steps", StepRecord), log.read("pairs", PairRecord)
     arms = [arm for pair in pairs for arm in (pair.without, pair.with_playbook)]
     arms += [answer.answered for answer in log.read("validation_answers", ValidationAnswer)]
-    usage = sum((record.usage for record in (*steps, *arms)), Usage())
-    latencies = [record.latency_s for record in (*steps, *arms)]
+    answers: list[StepRecord | Answered] = [*steps, *arms]
+    usage = sum((answer.usage for answer in answers), Usage())
+    latencies = [answer.latency_s for answer in answers]
     found: dict[str, Any] = {
         "tasks": len(steps) + len(pairs),
-        "failed": sum(record.error is not None for record in (*steps, *arms)),
+        "failed": sum(answer.error is not None for answer in answers),
         "usage": {**asdict(usage), "tokens": usage.tokens},
         "latency_s": {"p50": percentile(latencies, 0.5), "p95": percentile(latencies, 0.95)} if latencies else None,
     }
