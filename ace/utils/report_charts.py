@@ -149,11 +149,15 @@ def histogram(latencies: Sequence[float]) -> Chart | None:
         f"{seconds(max(latencies))}.",
         bars=tuple(_bar(place, count, counts, width, max(latencies)) for place, count in enumerate(counts)),
         x_ticks=tuple(Tick(at=at, label=seconds(end * at / 100)) for at in (0, 50, 100)),
-        rules=(
-            Tick(at=min(100.0, 100 * p50 / end), label="P50"),
-            Tick(at=min(100.0, 100 * p95 / end), label="P95"),
-        ),
+        rules=_quantiles(p50 / end, p95 / end),
     )
+
+
+def _quantiles(p50: float, p95: float) -> tuple[Tick, ...]:
+    """Where the two stand, as one when their labels would lie on each other."""
+    if p95 - p50 < 0.06:
+        return (Tick(at=100 * min(1.0, p95), label="P50, P95"),)
+    return Tick(at=100 * p50, label="P50"), Tick(at=100 * min(1.0, p95), label="P95")
 
 
 def window_for(steps: int) -> int:

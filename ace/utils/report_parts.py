@@ -188,7 +188,8 @@ def _headline(
     if validations:
         best = max(validations, key=lambda validation: (validation.correct, -validation.epoch))
         first, n = validations[0], best.n
-        text = f"Validation went from {percent(first.accuracy, n)} to {percent(best.accuracy, n)}"
+        risen = f"Validation went from {percent(first.accuracy, n)} to {percent(best.accuracy, n)}"
+        text = risen if best is not first else f"Learning did not raise validation above {percent(first.accuracy, n)}"
         caution = "The best epoch was chosen on these tasks, which flatters it a little."
         return text, f"{learned}; {counted(n, 'task')} held out for validation. {caution}"
     if steps:

@@ -274,6 +274,13 @@ def test_a_training_run_says_that_its_best_epoch_is_flattered() -> None:
     assert "back at position 12" in text
 
 
+def test_a_training_that_did_not_help_says_so() -> None:
+    worse = [Validation(epoch=e, position=0, correct=c, n=20) for e, c in enumerate([9, 9, 3])]
+    text = page({**TRAIN, "validations": worse}).text
+    assert "Learning did not raise validation above 45 %" in text
+    assert "the best" not in text
+
+
 def test_a_learning_run_compares_its_first_and_last_fifth() -> None:
     text = page(LEARN).text
     assert "First 12 answers0 %" in text
@@ -431,6 +438,14 @@ def test_a_histogram_counts_every_answer_once(latencies: list[float]) -> None:
     assert max(bar.height for bar in chart.bars) == report_charts.SIDE
     assert all(0 <= rule.at <= 100 for rule in chart.rules)
     assert len(chart.bars) <= report_charts.BARS + 1
+
+
+def test_quantiles_that_lie_on_each_other_are_one_line() -> None:
+    same, apart = report_charts.histogram([0.7] * 9), report_charts.histogram([0.1, 0.1, 0.1, 0.9, 0.9])
+    assert same is not None
+    assert [rule.label for rule in same.rules] == ["P50, P95"]
+    assert apart is not None
+    assert [rule.label for rule in apart.rules] == ["P50", "P95"]
 
 
 @given(st.integers(1, 3000), st.integers(2, 200))
