@@ -92,7 +92,7 @@ class Session:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What happens inside is undone when an error passes through, even if the transaction goes on."""
-        with self.bracket("SAVEPOINT inner", "RELEASE SAVEPOINT inner", "ROLLBACK TO SAVEPOINT inner"):
+        with self.bracket("SAVEPOINT part", "RELEASE SAVEPOINT part", "ROLLBACK TO SAVEPOINT part"):
             yield
 
     @contextmanager

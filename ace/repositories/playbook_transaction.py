@@ -68,9 +68,13 @@ class PlaybookTransaction:
 
         Raises InvalidInput, with nothing written, for an operation that cannot follow.
         """
-        runs = list(_runs(operations))
-        with self._session.savepoint() if len(runs) > 1 else nullcontext():
-            return [entry for run in runs for entry in self._carry_out(run, vectors, now)]
+        runs, before = list(_runs(operations)), (self.head, self._dimensions)
+        try:
+            with self._session.savepoint() if len(runs) > 1 else nullcontext():
+                return [entry for run in runs for entry in self._carry_out(run, vectors, now)]
+        except BaseException:
+            self.head, self._dimensions = before
+            raise
 
     def _carry_out(self, run: Sequence[Operation], vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         entries = rules.journalled(self._domain_id, self.head, run, now)
@@ -86,7 +90,7 @@ class PlaybookTransaction:
 
     def _go_on(self, run: Sequence[Operation], entries: Sequence[Entry], vectors: Mapping[str, Vectors]) -> None:
         ids = {own for operation in run for own in rules.named(operation)}
-        rules.check(self._domain_id, run, self.present(ids), self.voted(rules.votes_of(run)))
+        rules.check(run, self.present(ids), self.voted(rules.votes_of(run)))
         added = [operation.bullet.id for operation in run if isinstance(operation, Add)]
         packed = pack_added(added, vectors, self._dimensions)
         self._write(entries, run)
@@ -95,7 +99,6 @@ class PlaybookTransaction:
             self._dimensions = len(packed[added[0]]) // STORED.itemsize
 
     def _go_back(self, rollback: Rollback) -> None:
-        rules.admit(self._domain_id, rollback)
         rules.check_rollback(rollback.to, self.head)
         rows = self._session.rows(statements.ENTRIES, domain_id=self._domain_id, after=0, limit=rollback.to)
         standing = rules.standing([entry_from_row(self._domain_id, row) for row in rows], rollback.to)

@@ -39,7 +39,7 @@ def votes_of(operations: Iterable[Operation]) -> set[tuple[str, str]]:
     return {(op.bullet_id, op.episode_id) for op in operations if isinstance(op, Increment)}
 
 
-def check(domain_id: str, operations: Iterable[Operation], present: Mapping[str, Bullet], voted: Pairs) -> None:
+def check(operations: Iterable[Operation], present: Mapping[str, Bullet], voted: Pairs) -> None:
     """May these follow, when `present` and `voted` are what there is of the bullets and votes they name?
 
     Each is put to the core's rule over the bullets it names alone, so that the cost does not grow with the playbook.
@@ -47,7 +47,6 @@ def check(domain_id: str, operations: Iterable[Operation], present: Mapping[str,
     """
     bullets, votes = dict(present), set(voted)
     for operation in operations:
-        admit(domain_id, operation)
         around = {own: bullets[own] for own in named(operation) if own in bullets}
         own_votes = frozenset(votes_of([operation]) & votes)
         after = replay.apply(replay.State(bullets=around, votes=own_votes), operation)
@@ -82,7 +81,9 @@ def check_name(field: str, name: str) -> str:
 
 
 def journalled(domain_id: str, head: Position, operations: Sequence[Operation], now: datetime) -> list[Entry]:
-    """The entries of these operations after `head`. Raises InvalidInput for text or numbers that cannot be kept."""
+    """The entries of these operations after `head`. Raises InvalidInput for what cannot be kept: see `admit`."""
+    for operation in operations:
+        admit(domain_id, operation)
     try:
         return chain(domain_id, head, operations, now)
     except ValueError as error:  # a lone surrogate, NaN, infinity

@@ -1,5 +1,6 @@
-"""Which schema the database has, and how it gets to ours. Only `upgrade` changes a database that has data in it.
+"""Which schema the database has, and how it gets to ours. Only a migration changes a database that has data in it.
 
+what is found                               what happens
 a SQLite file that is not there or empty    created at HEAD by whoever needs it first
 HEAD                                        used
 an earlier revision, or none at all         SchemaMismatch: run `ace db upgrade`
@@ -8,30 +9,42 @@ a revision this release does not know       SchemaMismatch: upgrade ACE
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ace.errors import SchemaMismatch, StoreUnavailable
 from ace.repositories import tables
 from ace.repositories.database import Database
-from ace.repositories.outages import UPGRADE, place
+from ace.repositories.outages import UPGRADE, place, reraise
 from ace.repositories.statements import statement
 
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
+LOCK_TIMEOUT_S = 2  # a migration that waits longer for a table would hold up everyone queued behind it
+LOCK_ATTEMPTS = 6
+ADVISORY_LOCK = 0x61_63_65  # "ace": one migration at a time
+
 _VERSION = statement("SELECT version_num FROM alembic_version")
+_TABLES = statement("SELECT count(*) FROM sqlite_master")
 _CREATE_VERSION = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-_TABLES = statement("SELECT count(*) FROM sqlite_master")
 
 
 def current(database: Database) -> str | None:
-    """The revision the database is at; None when it has none."""
+    """The revision the database is at; None when it has none. Raises StoreUnavailable."""
+    if _is_new(database):
+        return None
     try:
         rows = database.rows(_VERSION)
     except SchemaMismatch:
@@ -43,7 +56,8 @@ def require_head(database: Database) -> Database:
     """The same database, once it is known to be at HEAD. Raises SchemaMismatch, StoreUnavailable."""
     if database.at_head:
         return database
-    create_if_new(database)
+    if _is_new(database):
+        _create(database)
     found = current(database)
     if found != HEAD:
         where = f"The database {place(database.url)} is at schema {found or 'none'}, this release needs {HEAD}."
@@ -53,16 +67,90 @@ def require_head(database: Database) -> Database:
     return database
 
 
-def create_if_new(database: Database) -> None:
-    """Give an embedded database that is not there yet its tables; an existing one is left alone."""
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the database to a revision; data stays. Raises StoreUnavailable; then nothing was changed."""
+    from alembic import command
+
+    command.upgrade(_config(database), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Bring the database back to an earlier revision (`base`: nothing is left of it)."""
+    from alembic import command
+
+    command.downgrade(_config(database), revision)
+
+
+def scripts() -> Path:
+    """The folder with the migration scripts: inside an installed package, or at the root of a checkout."""
+    inside = Path(__file__).parents[1] / "_alembic"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "alembic"
+
+
+def migrate(database: Database, work: Callable[[Connection], None]) -> None:
+    """Do `work` in one transaction of its own, alone; try again while another transaction holds what it needs."""
+    import stamina
+
+    if _is_new(database):
+        _touch(Path(str(database.url.database)))
+    engine = _migration_engine(database)
+    try:
+        for attempt in stamina.retry_context(on=_is_locked, attempts=LOCK_ATTEMPTS, timeout=None):
+            with attempt, engine.begin() as connection:
+                if database.dialect == "postgresql":
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+                work(connection)
+    except DBAPIError as error:
+        reraise(error.orig if isinstance(error.orig, Exception) else error, database.url)
+    finally:
+        engine.dispose()
+
+
+def _config(database: Database) -> Any:
+    from alembic.config import Config
+
+    config = Config(attributes={"database": database})
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    return config
+
+
+def _migration_engine(database: Database) -> Engine:
+    if database.dialect == "postgresql":
+        options = f"-c lock_timeout={LOCK_TIMEOUT_S}s"
+        return create_engine(database.url, poolclass=NullPool, connect_args={"options": options})
+    engine = create_engine(database.url, poolclass=NullPool, connect_args={"timeout": LOCK_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def _begin_is_said_out_loud(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _hold_the_file(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and re.search(r"lock timeout|locked|deadlock", str(error.orig)) is not None
+
+
+def _is_new(database: Database) -> bool:
     path = Path(str(database.url.database))
-    if database.dialect != "sqlite" or (path.exists() and path.stat().st_size > 0):
-        return
+    return database.dialect == "sqlite" and not (path.exists() and path.stat().st_size > 0)
+
+
+def _touch(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be created: {error.strerror}. Check ACE_DATA_DIR.") from error
+
+
+def _create(database: Database) -> None:
+    """The tables in an empty file; whoever comes second finds them there."""
+    _touch(Path(str(database.url.database)))
     with database.transaction() as session:
         if session.rows(_TABLES) == [(0,)]:
             for words in _ddl():
@@ -72,9 +160,6 @@ def create_if_new(database: Database) -> None:
 def _ddl() -> list[str]:
     dialect = sqlite.dialect()
     created = [str(CreateTable(table).compile(dialect=dialect)) for table in tables.metadata.sorted_tables]
-    indexes = [
-        str(CreateIndex(index).compile(dialect=dialect))
-        for table in tables.metadata.sorted_tables
-        for index in sorted(table.indexes, key=lambda index: str(index.name))
-    ]
-    return [*created, *indexes, _CREATE_VERSION, f"INSERT INTO alembic_version VALUES ('{HEAD}')"]
+    indexes = sorted((index for table in tables.metadata.sorted_tables for index in table.indexes), key=str)
+    created += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    return [*created, _CREATE_VERSION, f"INSERT INTO alembic_version VALUES ('{HEAD}')"]

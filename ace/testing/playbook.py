@@ -138,7 +138,6 @@ class _Transaction:
         entries = rules.journalled(self._domain_id, self.head, operations, now)
         done, state = list(self.domain.operations), self.domain.state
         for operation in operations:
-            rules.admit(self._domain_id, operation)
             done.append(operation)
             state = replay.fold(done) if isinstance(operation, Rollback) else replay.apply(state, operation)
         added = [operation.bullet.id for operation in operations if isinstance(operation, Add)]

