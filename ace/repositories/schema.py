@@ -43,7 +43,7 @@ _CREATE_VERSION = (
 
 def current(database: Database) -> str | None:
     """The revision the database is at; None when it has none. Raises StoreUnavailable."""
-    if _is_new(database):
+    if not _exists(database):
         return None
     try:
         rows = database.rows(_VERSION)
@@ -56,9 +56,10 @@ def require_head(database: Database) -> Database:
     """The same database, once it is known to be at HEAD. Raises SchemaMismatch, StoreUnavailable."""
     if database.at_head:
         return database
-    if _is_new(database):
-        _create(database)
     found = current(database)
+    if found is None and database.dialect == "sqlite":
+        _create_if_empty(database)
+        found = current(database)
     if found != HEAD:
         where = f"The database {place(database.url)} is at schema {found or 'none'}, this release needs {HEAD}."
         known = found is None or found in REVISIONS
@@ -91,7 +92,7 @@ def migrate(database: Database, work: Callable[[Connection], None]) -> None:
     """Do `work` in one transaction of its own, alone; try again while another transaction holds what it needs."""
     import stamina
 
-    if _is_new(database):
+    if not _exists(database):
         _touch(Path(str(database.url.database)))
     engine = _migration_engine(database)
     try:
@@ -135,9 +136,8 @@ def _is_locked(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and re.search(r"lock timeout|locked|deadlock", str(error.orig)) is not None
 
 
-def _is_new(database: Database) -> bool:
-    path = Path(str(database.url.database))
-    return database.dialect == "sqlite" and not (path.exists() and path.stat().st_size > 0)
+def _exists(database: Database) -> bool:
+    return database.dialect != "sqlite" or Path(str(database.url.database)).exists()
 
 
 def _touch(path: Path) -> None:
@@ -148,9 +148,10 @@ def _touch(path: Path) -> None:
         raise StoreUnavailable(f"{path} cannot be created: {error.strerror}. Check ACE_DATA_DIR.") from error
 
 
-def _create(database: Database) -> None:
-    """The tables in an empty file; whoever comes second finds them there."""
-    _touch(Path(str(database.url.database)))
+def _create_if_empty(database: Database) -> None:
+    """The tables, in a file that has none; whoever comes second finds them there."""
+    if not _exists(database):
+        _touch(Path(str(database.url.database)))
     with database.transaction() as session:
         if session.rows(_TABLES) == [(0,)]:
             for words in _ddl():
