@@ -71,10 +71,13 @@ class App:
 
     @cached_property
     def second_look(self) -> SecondLook:
-        from ace.curator.semantic_curator import CosineRule
+        if self.settings.dedupe == "cosine":
+            from ace.curator.semantic_curator import CosineRule
+
+            return CosineRule()
         from ace.utils.nli import NliSecondLook
 
-        return CosineRule() if self.settings.dedupe == "cosine" else NliSecondLook(self.settings.models_path)
+        return NliSecondLook(self.settings.models_path)
 
     @cached_property
     def curator(self) -> SemanticCurator:

@@ -58,7 +58,7 @@ def _as_they_read(bullets: list[Bullet]) -> str:
 
 LAYOUTS: dict[str, Layout] = {
     "full": Layout(signature=Answer, render=render_context, parameters={}),
-    "terse": Layout(signature=TerseAnswer, render=_as_they_read, parameters={"max_tokens": 32, "stop": ["\n"]}),
+    "terse": Layout(signature=TerseAnswer, render=_as_they_read, parameters={"max_tokens": 96, "stop": ["\n"]}),
 }
 
 

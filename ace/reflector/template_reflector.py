@@ -41,12 +41,12 @@ class TemplateReflector:
 
 
 def worked_example(task: Task, feedback: Feedback) -> tuple[Insight, ...]:
-    """The lesson, in a tuple of its own, or none. It says nothing of other bullets, so its tag is neutral."""
+    """The lesson, in a tuple of its own, or none. Learned again from another episode, it is confirmed by its truth."""
     if feedback.source != FeedbackSource.GROUND_TRUTH or feedback.expected is None:
         return ()
     question = cut(one_line(task.question), MAX_QUESTION_CHARS)
     content = f"Question: {question} Answer: {one_line(feedback.expected)}"
-    return (Insight(content=content, section=Section.EXAMPLE, tag=Tag.NEUTRAL, source=SourceClass.TEMPLATE),)
+    return (Insight(content=content, section=Section.EXAMPLE, source=SourceClass.TEMPLATE),)
 
 
 def votes_by_outcome(trajectory: Trajectory, feedback: Feedback, bullets: Sequence[Bullet]) -> tuple[Vote, ...]:

@@ -1,0 +1,12 @@
+"""Every benchmark, one after the other; each prints JSON lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPTS = ("startup", "retrieval", "merge", "curator_pairs")
+
+for script in SCRIPTS:
+    print(f"\n# {script}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{script}"], check=True)
