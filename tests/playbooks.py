@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ace.core import replay
 from ace.core.journal import first_broken
 from ace.core.ports import PlaybookStore, Vectors
+from ace.errors import InvalidInput
 from ace.models.journal import Entry
 from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Relate, Restore, Rollback
 from ace.models.playbook import Bullet, Link, Origin, PlaybookStage, Section, SourceClass, bullet_id
@@ -84,13 +85,12 @@ EPISODES = ("e1", "e2", "e3")
 
 
 def moves(domain: str = DOMAIN) -> st.SearchStrategy[Operation]:
-    """One operation on a few bullets; many cannot follow what was before."""
+    """One operation on a few bullets; it may be one that cannot follow what was before."""
     pool = st.sampled_from([bullet(text, domain=domain, source=SourceClass.HUMAN) for text in TEXTS])
     ids = pool.map(lambda one: one.id)
     reasons = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
     stages = st.sampled_from([PlaybookStage.STAGING, PlaybookStage.PROD])
     return st.one_of(
-        st.builds(Add, bullet=pool),
         st.builds(Add, bullet=pool),
         st.builds(Increment, bullet_id=ids, episode_id=st.sampled_from(EPISODES), helpful=st.integers(0, 2)),
         st.builds(Increment, bullet_id=ids, episode_id=st.sampled_from(EPISODES), harmful=st.just(1)),
@@ -100,3 +100,22 @@ def moves(domain: str = DOMAIN) -> st.SearchStrategy[Operation]:
         st.builds(Relate, link=st.builds(Link.between, ids, ids)),
         st.builds(Rollback, to=st.integers(-1, 12), reason=reasons),
     )
+
+
+def histories_of(domain: str) -> st.SearchStrategy[list[Operation]]:
+    """Operations that can follow one another; the first ones add bullets for the others to be about."""
+    adds = st.integers(0, len(TEXTS)).map(lambda n: [Add(bullet=bullet(text, domain=domain)) for text in TEXTS[:n]])
+    rest = st.integers(0, 30).flatmap(lambda n: st.lists(moves(domain), min_size=n, max_size=n))
+    return st.tuples(adds, rest).map(lambda parts: possible([*parts[0], *parts[1]]))
+
+
+def possible(operations: list[Operation]) -> list[Operation]:
+    """Those of the operations that can follow the ones kept before them."""
+    kept: list[Operation] = []
+    for operation in operations:
+        try:
+            replay.fold([*kept, operation])
+        except InvalidInput:
+            continue
+        kept.append(operation)
+    return kept
