@@ -16,8 +16,8 @@ from ace.core.rendering import one_line
 from ace.models.playbook import Bullet
 from ace.models.run import Interval
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def percent(interval: Interval) -> str:
@@ -38,7 +38,7 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         view.add_column(key, overflow="fold")
     for row in rows:
         view.add_row(*(Text(_cell(value)) for value in row.values()))
-    out.print(view)
+    out.print(view, soft_wrap=False)
 
 
 def _cell(value: Any) -> str:
@@ -128,7 +128,7 @@ def results(summary: Mapping[str, Any], learned: Sequence[Bullet], *, next_steps
 
 def _comparison(comparison: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
     without, having = Interval(**comparison["without"]), Interval(**comparison["with_playbook"])
-    out.print(f"\nOn {having.n} tasks not learned from:")
+    out.print(f"\nOn {having.n} tasks, answered without and with it:")
     out.print(f"  without playbook  {percent(without)}\n  with playbook     [bold]{percent(having)}[/bold]")
     out.print(f"  difference        {points(Interval(**comparison['difference']))}", end="")
     out.print(f", {comparison['wins']} won, {comparison['losses']} lost")

@@ -17,13 +17,13 @@ from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, say
 
 
 def clerk(request: ChatRequest) -> Reply:
-    """Knows that the code of item N is N·N once a lesson about item N is in its prompt; reflects one lesson a task."""
+    """Knows that the code of item N is N·N once a lesson says so in its prompt; reflects one lesson a task."""
     item = re.findall(r"code of item (\w+)", request.prompt)[-1]
     properties = (request.schema or {}).get("properties", {})
     if "lessons" in properties:
-        lesson = {"section": "example", "content": f"The code of item {item} is {item}-{item}.", "confidence": 0.9}
+        lesson = {"section": "example", "content": f"Look the ledger up: item {item} carries the number {item}-{item}.", "confidence": 0.9}
         return say(json.dumps({"tags": {}, "lessons": [lesson]}), delay_s=0.02)
-    known = f"The code of item {item} is {item}-{item}." in request.prompt
+    known = f"{item}-{item}" in request.prompt
     answer = f"{item}-{item}" if known else "no idea"
     return say(json.dumps({"reasoning": "looked it up", "answer": answer, "cited": []}), delay_s=0.02)
 
@@ -76,6 +76,7 @@ def ace(tmp_path: Path, llm: ScriptedLLM, models_dir: Path) -> Ace:
         "ACE_DATA_DIR": str(tmp_path / "data"),
         "ACE_MODELS_DIR": str(models_dir),
         "ACE_MODEL": "openai/clerk",
+        "ACE_DEDUPE": "cosine",
         "ACE_MODEL_BASE_URL": llm.url,
     }
     return Ace(tmp_path, {**environment, **ours})

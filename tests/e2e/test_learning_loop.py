@@ -21,7 +21,8 @@ def asked(llm: ScriptedLLM) -> Counter[str]:
 
     def name(request: ChatRequest) -> str:
         role = "reflect" if "lessons" in (request.schema or {}).get("properties", {}) else "answer"
-        return f"{role} {re.findall(r'code of item (\w+)', request.prompt)[-1]}"
+        item = re.findall(r"code of item (\w+)", request.prompt)[-1]
+        return f"{role} {item}"
 
     return Counter(name(request) for request in llm.requests)
 
