@@ -53,7 +53,7 @@ def curator(n: int, folder: Path, embedder: Embedder) -> SemanticCurator:
     playbook(n)
     shutil.copy(HOME / f"playbook-{n}.db", folder / "ace.db")
     store = PlaybookRepository(Database(f"sqlite:///{folder / 'ace.db'}"))
-    index = FaissManager(store, folder / "index")
+    index = FaissManager(store, folder / "index", model=embedder.name)
     index.get_index_size(DOMAIN)
     second_look = NliSecondLook(MODELS)
     return SemanticCurator(store=store, index=index, embedder=embedder, second_look=second_look, clock=SystemClock())

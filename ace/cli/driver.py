@@ -40,6 +40,7 @@ class Job:
     limit: int | None = None
     more: dict[str, Any] = field(default_factory=dict)
     as_json: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def unused_run(name: str) -> str:
@@ -58,7 +59,7 @@ class Run:
 
         check_domain(job.domain)
         self._job, self._limits, self._stack, self._stopped = job, limits, ExitStack(), ""
-        self._app = App()
+        self._app = App(get_settings().model_copy(update=job.settings))
         self._datasets: dict[Path, Dataset] = {file: load(file) for file in job.files}
         self._extra: dict[str, Any] = {}
 
@@ -93,9 +94,9 @@ class Run:
         if not self._job.as_json:
             present.err.print(text)
 
-    def tasks(self, file: Path, *, all_of_them: bool = False) -> tuple[Task, ...]:
+    def tasks(self, file: Path) -> tuple[Task, ...]:
         """The tasks of a file, cut at `--limit`."""
-        return self._datasets[file].tasks[: None if all_of_them else self._job.limit]
+        return self._datasets[file].tasks[: self._job.limit]
 
     def split(self, tasks: Sequence[Task], share: float) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
         """Training and validation tasks; a group is never parted."""

@@ -21,7 +21,8 @@ def clerk(request: ChatRequest) -> Reply:
     item = re.findall(r"code of item (\w+)", request.prompt)[-1]
     properties = (request.schema or {}).get("properties", {})
     if "lessons" in properties:
-        lesson = {"section": "example", "content": f"Look the ledger up: item {item} carries the number {item}-{item}.", "confidence": 0.9}
+        content = f"Look the ledger up: item {item} carries the number {item}-{item}."
+        lesson = {"section": "example", "content": content, "confidence": 0.9}
         return say(json.dumps({"tags": {}, "lessons": [lesson]}), delay_s=0.02)
     known = f"{item}-{item}" in request.prompt
     answer = f"{item}-{item}" if known else "no idea"

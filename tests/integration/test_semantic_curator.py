@@ -6,10 +6,6 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from ace.testing.clock import FrozenClock
-from ace.testing.embedder import HashEmbedder
-from ace.testing.index import ExactIndex
-from ace.testing.playbook import InMemoryPlaybook
 
 from ace.core.ports import Pair
 from ace.core.replay import replay
@@ -19,6 +15,10 @@ from ace.curator.semantic_curator import CosineRule, SemanticCurator
 from ace.errors import BatchTooLarge, Conflict, DeadlineExceeded, InvalidInput
 from ace.models.insight import Delta, Insight, Tag, Vote
 from ace.models.plan import Outcome
+from ace.testing.clock import FrozenClock
+from ace.testing.embedder import HashEmbedder
+from ace.testing.index import ExactIndex
+from ace.testing.playbook import InMemoryPlaybook
 
 DOMAIN = "customer-a"
 
