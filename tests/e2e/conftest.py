@@ -77,7 +77,7 @@ def ace(tmp_path: Path, llm: ScriptedLLM, models_dir: Path) -> Ace:
         "ACE_DATA_DIR": str(tmp_path / "data"),
         "ACE_MODELS_DIR": str(models_dir),
         "ACE_MODEL": "openai/clerk",
-        "ACE_DEDUPE": "cosine",
+        "ACE_DEDUPE": "cosine",  # what is the same is then plain to see for whoever reads these tests
         "ACE_MODEL_BASE_URL": llm.url,
     }
     return Ace(tmp_path, {**environment, **ours})
