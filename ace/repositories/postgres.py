@@ -10,7 +10,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
@@ -33,7 +33,7 @@ class PostgresConnections:
     errors: tuple[type[Exception], ...] = (psycopg.Error, PoolTimeout)
 
     def __init__(self, url: URL, *, patience: float, durable: bool) -> None:
-        limit = STATEMENT_TIMEOUT_S if durable else patience
+        limit = STATEMENT_TIMEOUT_S if durable else 2 * patience  # longer than a wait for a lock
         self.engine = _engine(url, patience, limit, durable)
         _pools.add(self.engine)
 
@@ -56,21 +56,24 @@ class PostgresConnections:
 def _engine(url: URL, patience: float, statement_timeout: float, durable: bool) -> Engine:
     options = {"statement_timeout": _ms(statement_timeout), "lock_timeout": _ms(patience),
                "synchronous_commit": "on" if durable else "off"}  # fmt: skip
-    given = url.query.get("options", "")
+    given = str(url.query.get("options", ""))
     arguments = {
-        "autocommit": True,
-        "application_name": url.query.get("application_name", "ace"),
-        "connect_timeout": max(2, round(patience)),
-        "options": " ".join([*(f"-c {name}={value}" for name, value in options.items()), str(given)]).strip(),
+        "application_name": "ace",
+        "connect_timeout": max(2, round(patience)),  # libpq's least is 2
     }
-    target = url.difference_update_query(["options"])
+    fixed = {
+        "autocommit": True,
+        "options": " ".join([*(f"-c {name}={value}" for name, value in options.items()), given]).strip(),
+    }
 
     def connect() -> psycopg.Connection[Any]:
-        _, named = engine.dialect.create_connect_args(target)
-        return _Deadlined.open(statement_timeout + patience, **named, **arguments)
+        _, named = engine.dialect.create_connect_args(url)
+        connection = _Deadlined.connect(**{**arguments, **named, **fixed})
+        connection.deadline = statement_timeout + patience
+        return connection
 
     engine = create_engine(
-        target, creator=connect, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_pre_ping=True,
+        url, creator=connect, isolation_level="AUTOCOMMIT", use_native_hstore=False, pool_pre_ping=True,
         pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_timeout=patience, pool_recycle=RECYCLE_S,
         hide_parameters=True,
     )  # fmt: skip
@@ -80,11 +83,7 @@ def _engine(url: URL, patience: float, statement_timeout: float, durable: bool) 
 class _Deadlined(psycopg.Connection[Any]):
     """A connection that waits at most `deadline` seconds for the answer to one statement."""
 
-    deadline: ClassVar[float]
-
-    @classmethod
-    def open(cls, deadline: float, **arguments: Any) -> psycopg.Connection[Any]:
-        return type("Connection", (cls,), {"deadline": deadline}).connect(**arguments)  # type: ignore[attr-defined,no-any-return]
+    deadline = STATEMENT_TIMEOUT_S
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         return super().wait(gen, interval, self.deadline if timeout is None else timeout)

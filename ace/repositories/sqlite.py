@@ -20,7 +20,6 @@ from urllib.parse import quote
 
 WAL_LIMIT_BYTES = 64 * 2**20  # a larger WAL is cut back to this after a checkpoint
 CHECKPOINT_PAGES = 4000  # 16 MB: pages changed often are carried over once, not at every thousandth
-FORK_PATIENCE_S = 10.0  # how long a fork waits for a running transaction of another thread
 
 
 class SqliteConnections:
@@ -82,7 +81,7 @@ class _Slot:
     """A place for one connection, held by one user at a time. Opened when needed, and anew when the file is another."""
 
     def __init__(self, open_connection: Callable[[], sqlite3.Connection], path: Path, patience: float) -> None:
-        self._open, self._path, self._patience = open_connection, path, patience
+        self._open, self._path, self.patience = open_connection, path, patience
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self.lock = threading.Lock()
@@ -90,7 +89,7 @@ class _Slot:
             _forks.slots.add(self)
 
     def __enter__(self) -> sqlite3.Connection:
-        if not self.lock.acquire(timeout=self._patience):
+        if not self.lock.acquire(timeout=self.patience):
             raise sqlite3.OperationalError("database is locked by another thread")
         try:
             return self._current()
@@ -139,7 +138,7 @@ class _Forks:
     def before(self) -> None:
         self.registering.acquire()
         for slot in list(self.slots):
-            if slot.lock.acquire(timeout=FORK_PATIENCE_S):
+            if slot.lock.acquire(timeout=slot.patience):
                 slot.close()
                 self._held.append(slot)
             else:
