@@ -98,6 +98,8 @@ class _Slot:
             raise
 
     def __exit__(self, *_: object) -> None:
+        if self._connection is not None and self._connection.in_transaction:
+            self.close()  # not even ROLLBACK worked
         self.lock.release()
 
     def _current(self) -> sqlite3.Connection:
@@ -105,8 +107,8 @@ class _Slot:
             return self._connection
         self.close()
         _forks.check()
-        self._connection = self._open()
         self._inode = _inode(self._path)
+        self._connection = self._open()
         return self._connection
 
     def close(self) -> None:
@@ -129,26 +131,36 @@ class _Forks:
 
     def __init__(self) -> None:
         self.slots: weakref.WeakSet[_Slot] = weakref.WeakSet()
-        self.registering = threading.Lock()
+        self.registering, self._forking = threading.Lock(), threading.Lock()
         self.leaked: list[sqlite3.Connection | None] = []
         self._held: list[_Slot] = []
         self._busy: list[_Slot] = []
-        os.register_at_fork(before=self.before, after_in_parent=self.after, after_in_child=self.after_in_child)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self.before, after_in_parent=self.after, after_in_child=self.after_in_child)
 
     def before(self) -> None:
+        """Hold every slot, empty; the ones made meanwhile too. Nothing is waited for while `registering` is held."""
+        self._forking.acquire()
         self.registering.acquire()
-        for slot in list(self.slots):
-            if slot.lock.acquire(timeout=slot.patience):
-                slot.close()
-                self._held.append(slot)
-            else:
-                self._busy.append(slot)
+        while fresh := [slot for slot in self.slots if slot not in (*self._held, *self._busy)]:
+            self.registering.release()
+            for slot in fresh:
+                self._take(slot)
+            self.registering.acquire()
+
+    def _take(self, slot: _Slot) -> None:
+        if slot.lock.acquire(timeout=slot.patience):
+            slot.close()
+            self._held.append(slot)
+        else:
+            self._busy.append(slot)
 
     def after(self) -> None:
         for slot in self._held:
             slot.lock.release()
         self._held, self._busy = [], []
         self.registering.release()
+        self._forking.release()
 
     def after_in_child(self) -> None:
         for slot in self._busy:
