@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from ace.utils.nli import NliSecondLook
 
 from ace.core.ports import Embedder, Vectors
 from ace.curator.semantic_curator import SemanticCurator
@@ -25,6 +24,7 @@ from ace.repositories.playbook_repository import PlaybookRepository
 from ace.utils.clock import SystemClock
 from ace.utils.embeddings import LocalEmbedder
 from ace.utils.faiss_index import FaissManager
+from ace.utils.nli import NliSecondLook
 from benchmarks.world import DOMAIN, HOME, MODELS, playbook, texts, timed
 
 FRESH = 600  # texts beyond the playbook's own, to merge
