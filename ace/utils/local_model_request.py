@@ -31,9 +31,13 @@ class _Message(BaseModel):
     content: str | list[_TextPart]
 
     def told(self) -> Message:
-        """Content may come in parts; they are one text."""
+        """Content may come in parts; they are one text. Raises InvalidInput for what is no text."""
         parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content]
-        return {"developer": "system"}.get(self.role, self.role), "".join(parts)
+        try:
+            text = "".join(parts).encode().decode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput("messages.content", "half of a surrogate pair is not a character") from error
+        return {"developer": "system"}.get(self.role, self.role), text
 
 
 class _JsonSchema(BaseModel):

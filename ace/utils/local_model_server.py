@@ -149,6 +149,7 @@ class Server(ThreadingHTTPServer):
                 "completion_tokens": writing.completion_tokens,
                 "total_tokens": writing.prompt_tokens + writing.completion_tokens,
                 "prompt_tokens_details": {"cached_tokens": writing.cached_tokens},
+                "passes": writing.steps,
             },
         }
 
