@@ -45,17 +45,17 @@ def keep(folder: Path, name: str, files: Mapping[str, Writer], facts: Mapping[st
             write_atomic(folder / f"{name}.json", json.dumps(manifest))
 
 
-def vouched(folder: Path, name: str) -> dict[str, Any]:
-    """The facts kept with the files, every byte of which has been checked (0.05 s per 100 MB). Raises Unsound."""
-    body = _manifest(folder / f"{name}.json")
-    for suffix, expected in body["files"].items():
-        file = folder / f"{name}.{suffix}"
-        if not file.is_file():
-            raise Unsound(f"{file.name} is missing")
-        if file_sha256(file) != expected:
-            raise Unsound(f"{file.name} is damaged (its sha256 is not the one in the manifest)")
-    facts: dict[str, Any] = body["facts"]
-    return facts
+@contextmanager
+def vouched(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The facts kept with the files, every byte of which has been checked (0.05 s per 100 MB). Raises Unsound.
+
+    No writer replaces the files while the context is open: read them inside it.
+    """
+    with _no_writer(folder / f".{name}.lock"):
+        body = _manifest(folder / f"{name}.json")
+        for suffix, expected in body["files"].items():
+            _check(folder / f"{name}.{suffix}", expected)
+        yield body["facts"]
 
 
 def discard(folder: Path, name: str, suffixes: tuple[str, ...]) -> None:
@@ -68,6 +68,15 @@ def discard(folder: Path, name: str, suffixes: tuple[str, ...]) -> None:
 def file_sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check(file: Path, expected: str) -> None:
+    try:
+        found = file_sha256(file)
+    except OSError as error:
+        raise Unsound(f"{file.name} cannot be read: {error.strerror or error}") from error
+    if found != expected:
+        raise Unsound(f"{file.name} is damaged (its sha256 is not the one in the manifest)")
 
 
 def _manifest(file: Path) -> dict[str, Any]:
@@ -105,6 +114,21 @@ def _sole_writer(lock: Path) -> Iterator[None]:
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _no_writer(lock: Path) -> Iterator[None]:
+    """Shared by readers. Where there is no lock to open, no writer of ours has been."""
+    try:
+        handle = os.open(lock, os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
         yield
     finally:
         os.close(handle)

@@ -153,7 +153,8 @@ def _prepared(models_dir: Path) -> tuple[Path, Path]:
     made_from = {"revision": minilm.REVISION,
                  "sources": [member.sha256 for member in model_files.MODEL_FILES[PARCEL].members]}  # fmt: skip
     try:
-        sound = vouched(folder, "encoder") == made_from
+        with vouched(folder, "encoder") as facts:
+            sound = facts == made_from
     except Unsound:
         sound = False
     if not sound:

@@ -39,20 +39,25 @@ def save(view: View, folder: Path, domain_id: str, model: str) -> None:
 def load(folder: Path, domain_id: str, model: str) -> View:
     """The view as it was saved. Raises Unsound."""
     name = _name(domain_id)
-    facts = vouched(folder, name)
-    for what, wanted in (("format", FORMAT), ("domain", domain_id), ("model", model)):
-        if facts[what] != wanted:
-            raise Unsound(f"{name}.json is of {what} '{facts[what]}', not '{wanted}'")
-    shelves = {
-        PlaybookStage(stage): Shelf.read(folder / f"{name}.{_suffix(PlaybookStage(stage))}", ids)
-        for stage, ids in facts["ids"].items()
-    }
+    with vouched(folder, name) as facts:
+        for what, wanted in (("format", FORMAT), ("domain", domain_id), ("model", model)):
+            if facts[what] != wanted:
+                raise Unsound(f"{name}.json is of {what} '{facts[what]}', not '{wanted}'")
+        shelves = {PlaybookStage(stage): _shelf(folder, name, stage, ids) for stage, ids in facts["ids"].items()}
     return View(Position(seq=facts["position"], hash=facts["head"]), shelves)
 
 
 def remove(folder: Path, domain_id: str) -> None:
     """Forget the domain's files. Raises StoreUnavailable."""
     discard(folder, _name(domain_id), tuple(_suffix(stage) for stage in PlaybookStage))
+
+
+def _shelf(folder: Path, name: str, stage: str, ids: list[str]) -> Shelf:
+    file = folder / f"{name}.{_suffix(PlaybookStage(stage))}"
+    try:
+        return Shelf.read(file, ids)
+    except (RuntimeError, ValueError) as error:  # written by a FAISS whose files this one does not read
+        raise Unsound(f"{file.name} cannot be read: {error}") from error
 
 
 def _name(domain_id: str) -> str:

@@ -622,6 +622,32 @@ def test_compacting_drops_what_the_store_no_longer_has(repository: PlaybookRepos
     assert len(faiss_files.load(tmp_path, DOMAIN, "all-MiniLM-L6-v2")) == 1
 
 
+def test_processes_that_save_and_load_at_once_never_read_a_mixture(
+    repository: PlaybookRepository, tmp_path: Path
+) -> None:
+    """Each saved state holds another set of bullets; whatever is loaded is one of them, or nothing."""
+    states = []
+    for number in range(4):
+        add(repository, *(f"{number} {word}" for word in WORDS))
+        manager = FaissManager(repository, tmp_path / "unused")
+        near(manager, "a")
+        states.append(manager._domains[DOMAIN].view)
+
+    def save(number: int) -> None:
+        faiss_files.save(states[number % 4], tmp_path, DOMAIN, "m")  # type: ignore[arg-type]
+
+    def load(_: int) -> None:
+        view = faiss_files.load(tmp_path, DOMAIN, "m")
+        assert len(view) == view.position.seq
+        [(own, similarity)] = view.nearest(vector("0 " + WORDS[3])[None], 1, None)[0]
+        assert (own, round(similarity, 2)) == (repository.get_all(DOMAIN)[3].id, 1.0)
+
+    save(0)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, number) for number in range(40) for work in (save, load)]:
+            done.result()
+
+
 def test_an_index_removed_from_the_disk_counts_as_absent(repository: PlaybookRepository, tmp_path: Path) -> None:
     add(repository, *WORDS)
     FaissManager(repository, tmp_path).save(DOMAIN)
