@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPTS = ("startup", "embedding", "retrieval", "merge")
+SCRIPTS = ("startup", "embedding", "retrieval", "merge", "curator_pairs")
 
 for script in SCRIPTS:
     print(f"\n# {script}", flush=True)
