@@ -12,12 +12,14 @@ from typing import Any
 from ace.core.breaker import Breaker, BreakerState
 from ace.core.journal import canonical, timestamp
 from ace.models.journal import Entry
-from ace.models.playbook import Bullet, Origin, PlaybookStage, Section
+from ace.models.playbook import Bullet, Origin, PlaybookStage, Section, SourceClass
 
 Row = tuple[Any, ...]
 
 _BREAKER_FIELDS = [field.name for field in fields(Breaker)]
 _SECTIONS: Mapping[str | None, Section] = {section.value: section for section in Section} | {None: Section.OTHER}
+_SOURCES: Mapping[str, SourceClass] = {source.value: source for source in SourceClass}
+_decoded = json.JSONDecoder().raw_decode  # json.loads without its checks, for text that is our own
 STAGES: Mapping[str, PlaybookStage] = {stage.value: stage for stage in PlaybookStage}
 
 
@@ -47,7 +49,7 @@ def bullet_to_row(bullet: Bullet, born: Entry) -> dict[str, Any]:
 def entry_from_row(domain_id: str, row: Row) -> Entry:
     """A row of `statements.ENTRIES`."""
     seq, at, kind, body, previous, own = row
-    return Entry(domain_id=domain_id, seq=seq, at=datetime.fromisoformat(at), kind=kind, body=json.loads(body),
+    return Entry(domain_id=domain_id, seq=seq, at=datetime.fromisoformat(at), kind=kind, body=_decoded(body)[0],
                  previous=previous, hash=own)  # fmt: skip
 
 
@@ -86,9 +88,15 @@ def _text_of(at: datetime) -> str:
 
 @lru_cache(maxsize=4096)
 def _origin_of(text: str) -> Origin:
-    return Origin.from_json(json.loads(text))
+    return _origin_from(_decoded(text)[0])
+
+
+def _origin_from(data: Mapping[str, Any]) -> Origin:
+    """`Origin.from_json`, in a third of its time: every bullet read passes here."""
+    return Origin(source=_SOURCES[data["source"]], episode_id=data["episode_id"], task_id=data["task_id"],
+                  model=data["model"], confidence=data["confidence"])  # fmt: skip
 
 
 def _origin(stored: str | dict[str, Any]) -> Origin:
     """SQLite gives the JSON text, psycopg the object."""
-    return _origin_of(stored) if isinstance(stored, str) else Origin.from_json(stored)
+    return _origin_of(stored) if isinstance(stored, str) else _origin_from(stored)

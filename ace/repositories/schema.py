@@ -10,6 +10,7 @@ a revision this release does not know       SchemaMismatch: upgrade ACE
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
 LOCK_TIMEOUT_S = 2  # a migration that waits longer for a table would hold up everyone queued behind it
-LOCK_ATTEMPTS = 6
+LOCK_PAUSES_S = (0.2, 0.5, 1, 2, 4)  # between tries, so that those who queued behind it get their turn
 ADVISORY_LOCK = 0x61_63_65  # "ace": one migration at a time
 
 _VERSION = statement("SELECT version_num FROM alembic_version")
@@ -90,21 +91,29 @@ def scripts() -> Path:
 
 def migrate(database: Database, work: Callable[[Connection], None]) -> None:
     """Do `work` in one transaction of its own, alone; try again while another transaction holds what it needs."""
-    import stamina
-
     if not _exists(database):
         _touch(Path(str(database.url.database)))
     engine = _migration_engine(database)
     try:
-        for attempt in stamina.retry_context(on=_is_locked, attempts=LOCK_ATTEMPTS, timeout=None):
-            with attempt, engine.begin() as connection:
-                if database.dialect == "postgresql":
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-                work(connection)
+        for pause in LOCK_PAUSES_S:
+            try:
+                return _alone(engine, work)
+            except DBAPIError as error:
+                if not _is_locked(error):
+                    raise
+            time.sleep(pause)
+        return _alone(engine, work)
     except DBAPIError as error:
         reraise(error.orig if isinstance(error.orig, Exception) else error, database.url)
     finally:
         engine.dispose()
+
+
+def _alone(engine: Engine, work: Callable[[Connection], None]) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        work(connection)
 
 
 def _config(database: Database) -> Any:
@@ -132,8 +141,8 @@ def _migration_engine(database: Database) -> Engine:
     return engine
 
 
-def _is_locked(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and re.search(r"lock timeout|locked|deadlock", str(error.orig)) is not None
+def _is_locked(error: DBAPIError) -> bool:
+    return re.search(r"lock timeout|locked|deadlock", str(error.orig)) is not None
 
 
 def _exists(database: Database) -> bool:
