@@ -66,8 +66,8 @@ class Weights:
     model: float = 0.0  # by the model's log-odds
 
 
-EDITED = Weights(intercept=2.37, both_new=-1.63, one_new=-1.84, odd=-1.43, model=0.85)
-REWORDED = Weights(intercept=-2.35, odd=-1.09, turned=-2.49, cosine=5.08, model=0.88)
+EDITED = Weights(intercept=1.70, both_new=-1.03, one_new=-1.14, odd=-1.62, model=0.81)
+REWORDED = Weights(intercept=-2.45, odd=-1.09, turned=-2.48, cosine=5.22, model=0.85)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,7 @@ class GlanceWeights:
     overlap: float
 
 
-GLANCE = GlanceWeights(intercept=0.0, cosine=11.85, stranger=-0.84, overlap=-13.5)
+GLANCE = GlanceWeights(intercept=3.18, cosine=9.73, stranger=-0.67, overlap=-11.70)
 
 _LABEL = re.compile(r"^(?:remember|reminder|note|tip|hint|important|lesson|rule)\b(?: that| to)?\s*[:,-]*\s*")
 _FILLERS = frozenset(

@@ -33,7 +33,7 @@ from ace.core.ports import (
     VectorIndex,
     Vectors,
 )
-from ace.core.similarity import Relation
+from ace.core.similarity import CANDIDATE, Relation
 from ace.errors import BatchTooLarge
 from ace.models.insight import Delta, Insight
 from ace.models.plan import MergePlan, MergeResult
@@ -44,7 +44,7 @@ BATCH_TIMEOUT_S = 30.0  # total time one batch may take; past it nothing has bee
 promotion_helpful_min = 3  # helpful votes a bullet needs to leave SHADOW
 promotion_ratio_min = 3.0  # helpful votes per harmful one it needs to leave SHADOW
 COSINE_DUPLICATE = 0.8  # the field's usual rule, the whole of it in `cosine` mode
-CANDIDATE_COSINE = 0.6  # from here on a pair gets a second look
+CANDIDATE_COSINE = CANDIDATE  # from here on a pair gets a second look
 NEIGHBOURS = 8  # bullets looked at per insight
 MAX_ATTEMPTS = 3
 

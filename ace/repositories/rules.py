@@ -1,7 +1,7 @@
 """What a store asks of operations before it carries them out, whatever it keeps them in.
 
-The core says which operation may follow which (`core.replay`). Here is the rest: a bullet belongs to the domain it is
-added to, names and texts can be stored and indexed by every database, and a rollback goes back to what was.
+The core says which operation may follow which (`core.replay`). Here is the rest: a bullet enters its own domain, in
+shadow and without votes; names and texts can be stored and indexed by every database; a rollback goes back to what was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ace.core.journal import chain
 from ace.errors import InvalidInput
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Increment, Operation, Relate, Rollback
-from ace.models.playbook import Bullet
+from ace.models.playbook import Bullet, PlaybookStage
 
 MAX_NAME = 200  # characters of a bullet's or an episode's id, and of an idempotency key
 
@@ -55,21 +55,29 @@ def check(operations: Iterable[Operation], present: Mapping[str, Bullet], voted:
 
 
 def admit(domain_id: str, operation: Operation) -> None:
-    """Raises InvalidInput for a bullet of another domain, or for a name or text that cannot be kept."""
+    """Raises InvalidInput for a bullet that may not enter this domain, or for a name or text that cannot be kept."""
     match operation:
         case Add(bullet=bullet):
-            check_name("bullet", bullet.id)
-            _check_texts(bullet.content, bullet.origin.episode_id, bullet.origin.task_id, bullet.origin.model)
-            if bullet.domain_id != domain_id:
-                raise InvalidInput("bullet", f"{bullet.id} belongs to domain {bullet.domain_id}, not to {domain_id}")
-            if not bullet.content.strip():
-                raise InvalidInput("content", f"{bullet.id} says nothing", "Give it some words")
+            _admit_bullet(domain_id, bullet)
         case Increment(episode_id=episode_id):
             check_name("episode_id", episode_id)
         case Relate():
             pass
         case _:
             _check_texts(operation.reason)
+
+
+def _admit_bullet(domain_id: str, bullet: Bullet) -> None:
+    check_name("bullet", bullet.id)
+    _check_texts(bullet.content, bullet.origin.episode_id, bullet.origin.task_id, bullet.origin.model)
+    if bullet.domain_id != domain_id:
+        raise InvalidInput("bullet", f"{bullet.id} belongs to domain {bullet.domain_id}, not to {domain_id}")
+    if bullet.stage != PlaybookStage.SHADOW or bullet.helpful_count or bullet.harmful_count:
+        raise InvalidInput(
+            "bullet", f"{bullet.id} does not start in shadow without votes", "Stages and votes are earned"
+        )
+    if not bullet.content.strip():
+        raise InvalidInput("content", f"{bullet.id} says nothing", "Give it some words")
 
 
 def check_name(field: str, name: str) -> str:

@@ -14,19 +14,16 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ace.config import get_settings
 from ace.core.ports import Embedder, Vectors
-from ace.errors import InvalidInput
-from ace.utils import minilm, model_files
-from ace.utils.checked_files import Unsound, keep, vouched
+from ace.utils import minilm
+from ace.utils.encoder import Encoder, load_encoder
 
 PARCEL = "minilm-l6"
 TOKENS_PER_RUN = 512  # more are not faster and cost memory: 0.1 MB of activations a token
@@ -46,7 +43,7 @@ class LocalEmbedder:
     def __init__(self, models_dir: Path, *, threads: int = 1) -> None:
         self._models_dir, self._threads = models_dir, threads
         self._loading = threading.Lock()
-        self._loaded: _Model | None = None
+        self._loaded: Encoder | None = None
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """`float32[len(texts), 384]`, each row of length 1.
@@ -54,17 +51,20 @@ class LocalEmbedder:
         Raises MissingModelFiles, InvalidInput for a text with half a character (a lone surrogate).
         """
         model = self._model()
-        ids = [_token_ids(model.tokenizer, text) for text in texts]
+        ids = [model.token_ids(text[:READ_CHARS]) for text in texts]
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for rows in equal_batches([len(own) for own in ids], TOKENS_PER_RUN):
             batch = np.array([ids[row] for row in rows], dtype=np.int64)
             vectors[rows] = _unit(model.session.run(None, {"ids": batch})[0])
         return vectors
 
-    def _model(self) -> _Model:
+    def _model(self) -> Encoder:
         with self._loading:
             if self._loaded is None:
-                self._loaded = _load(self._models_dir, self._threads)
+                self._loaded = load_encoder(
+                    PARCEL, self._models_dir, revision=minilm.REVISION, draw=_draw,
+                    max_tokens=minilm.MAX_TOKENS, threads=self._threads,
+                )  # fmt: skip
             return self._loaded
 
 
@@ -123,60 +123,8 @@ def equal_batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """What is loaded: an onnxruntime session and a tokenizer."""
-
-    session: Any
-    tokenizer: Any
-
-
-def _load(models_dir: Path, threads: int) -> _Model:
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    graph, words = _prepared(models_dir)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.enable_mem_pattern = False  # one plan kept for each shape seen would grow without bound
-    options.log_severity_level = 3
-    tokenizer = Tokenizer.from_file(str(words))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(minilm.MAX_TOKENS)
-    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    return _Model(session, tokenizer)
-
-
-def _prepared(models_dir: Path) -> tuple[Path, Path]:
-    """The graph's and the tokenizer's files, drawn and kept unless they are there and sound."""
-    folder = models_dir / f"{PARCEL}-onnx"
-    made_from = {"revision": minilm.REVISION,
-                 "sources": [member.sha256 for member in model_files.MODEL_FILES[PARCEL].members]}  # fmt: skip
-    try:
-        with vouched(folder, "encoder") as facts:
-            sound = facts == made_from
-    except Unsound:
-        sound = False
-    if not sound:
-        parcel = model_files.path(PARCEL, models_dir)
-        graph = minilm.draw(minilm.read_safetensors(parcel / "model.safetensors"))
-        words = (parcel / "tokenizer.json").read_bytes()
-        keep(folder, "encoder", {"onnx": lambda file: _write(file, graph), "words": lambda file: _write(file, words)},
-             made_from)  # fmt: skip
-    return folder / "encoder.onnx", folder / "encoder.words"
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-
-
-def _token_ids(tokenizer: Any, text: str) -> list[int]:
-    try:
-        text[:READ_CHARS].encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("text", "holds half a character (a lone surrogate)", "Send valid Unicode") from None
-    ids: list[int] = tokenizer.encode(text[:READ_CHARS]).ids
-    return ids
+def _draw(parcel: Path) -> bytes:
+    return minilm.draw(minilm.read_safetensors(parcel / "model.safetensors"))
 
 
 def _unit(hidden: npt.NDArray[np.float32]) -> Vectors:

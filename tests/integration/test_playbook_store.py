@@ -182,6 +182,8 @@ REFUSED: list[Any] = [
     pytest.param(lambda own: Add(bullet=bullet("advice")), "exists already", id="twice"),
     pytest.param(lambda own: Add(bullet=bullet("new", domain="other")), "belongs to", id="of-another-domain"),
     pytest.param(lambda own: Add(bullet=bullet("new").evolve(content=" ")), "says nothing", id="empty"),
+    pytest.param(lambda own: Add(bullet=bullet("new").evolve(stage=PROD)), "start in shadow", id="born-in-prod"),
+    pytest.param(lambda own: Add(bullet=bullet("new").evolve(helpful_count=9)), "without votes", id="born-praised"),
     pytest.param(lambda own: Add(bullet=bullet("a\0b")), "NUL", id="nul"),
     pytest.param(lambda own: Add(bullet=bullet("new").evolve(content="\ud800")), "JSON", id="lone-surrogate"),
     pytest.param(lambda own: Add(bullet=bullet("new", confidence=float("nan"))), "JSON", id="not-a-number"),

@@ -234,7 +234,7 @@ def test_a_checked_answer_becomes_a_worked_example_without_a_model() -> None:
         Insight(
             content="Question: What is 2+2? Answer: 4",
             section=Section.EXAMPLE,
-            tag=Tag.NEUTRAL,
+            tag=Tag.HELPFUL,
             source=SourceClass.TEMPLATE,
         ),
     )
