@@ -14,9 +14,9 @@ CERTAIN = [
     pytest.param("Check the units.", "check the units", SAME, id="case-and-full-stop"),
     pytest.param("Note: check the units.", "Always check the units.", SAME, id="label-and-filler"),
     pytest.param("Always round the result up.", "Never round the result up.", CONTRADICTS, id="always-never"),
-    pytest.param("Retry the request after a timeout.", "Do not retry the request after a timeout.", CONTRADICTS, id="not"),
+    pytest.param("Retry after a timeout.", "Do not retry after a timeout.", CONTRADICTS, id="not"),
     pytest.param("Round to 2 decimals.", "Round to 3 decimals.", CONTRADICTS, id="rival-number"),
-    pytest.param("Wait 30 seconds before a retry.", "Wait 30 milliseconds before a retry.", CONTRADICTS, id="rival-unit"),
+    pytest.param("Wait 30 seconds first.", "Wait 30 milliseconds first.", CONTRADICTS, id="rival-unit"),
     pytest.param("Report amounts in USD.", "Report amounts in EUR.", CONTRADICTS, id="rival-name"),
     pytest.param("Convert euros to dollars first.", "Convert dollars to euros first.", CONTRADICTS, id="turned-round"),
     pytest.param("Validate before you parse.", "Validate after you parse.", CONTRADICTS, id="before-after"),
@@ -49,9 +49,8 @@ def test_what_is_open_is_decided_by_the_model_and_without_one_is_not_merged() ->
     assert judge(left, right, 0.8) != SAME
 
 
-WORDS = st.sampled_from(
-    "always never not round up down 2 3.5 % USD before after if unless from to the rate check “quoted” n't at least -7".split()
-)
+SPEECH = "always never not round up down 2 3.5 % USD before after if unless from to the rate “quoted” n't at least -7"
+WORDS = st.sampled_from(SPEECH.split())
 TEXTS = st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map(" ".join))
 
 
