@@ -18,6 +18,7 @@ from ace.models.playbook import PlaybookStage
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
+    from ace.core.gates import Gates
     from ace.core.ports import Embedder, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
     from ace.curator.semantic_curator import SemanticCurator
     from ace.models.run import Limits
@@ -89,7 +90,26 @@ class App:
             embedder=self.embedder,
             second_look=self.second_look,
             clock=self.clock,
+            max_batch_size=self.settings.max_batch_size,
+            batch_timeout_s=self.settings.batch_timeout_s,
         )
+
+    @cached_property
+    def gates(self) -> Gates:
+        from ace.core.gates import Gate
+        from ace.curator import semantic_curator as own
+
+        given = self.settings
+        return {
+            PlaybookStage.SHADOW: Gate(
+                helpful_min=given.promotion_helpful_min or own.promotion_helpful_min,
+                ratio_min=given.promotion_ratio_min or own.promotion_ratio_min,
+            ),
+            PlaybookStage.STAGING: Gate(
+                helpful_min=given.prod_helpful_min or own.prod_helpful_min,
+                ratio_min=given.prod_ratio_min or own.prod_ratio_min,
+            ),
+        }
 
     @cached_property
     def retrieval(self) -> Retrieval:

@@ -57,6 +57,34 @@ class Settings(BaseSettings):
     trust_weight: float = Field(0.1, ge=0, description="how much the counters matter beside the cosine")
     dedupe: Literal["second_look", "cosine"] = Field("second_look", description="how near-duplicates are decided")
 
+    # numbers whose defaults stand in the role's own file, where the runbook looks for them
+    max_batch_size: int | None = Field(None, ge=1, description="tasks in one batch_merge; default: 100")
+    batch_timeout_s: float | None = Field(None, gt=0, description="seconds one batch_merge may take; default: 30")
+    promotion_helpful_min: int | None = Field(None, ge=1, description="helpful votes to leave SHADOW; default: 3")
+    promotion_ratio_min: float | None = Field(None, gt=0, description="helpful per harmful to leave SHADOW; default: 3")
+    prod_helpful_min: int | None = Field(None, ge=1, description="helpful votes to enter PROD; default: 5")
+    prod_ratio_min: float | None = Field(None, gt=0, description="helpful per harmful to enter PROD; default: 5")
+    failure_threshold: int | None = Field(None, ge=1, description="outages in a row that open a breaker; default: 5")
+    recovery_timeout: float | None = Field(None, gt=0, description="seconds until an open breaker probes; default: 60")
+    stage_interval_s: float = Field(300, ge=0, description="seconds between runs of the stage manager; 0: never")
+
+    host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, description="server processes")
+    request_deadline_s: float = Field(10, gt=0, description="seconds one request may take in all")
+    max_body_bytes: int = Field(1_000_000, ge=1, description="a larger request body is refused unread")
+    domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
+    wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
+    rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")
+    faiss_memory_mb: int = Field(1024, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
+    faiss_idle_s: float = Field(900, gt=0, description="seconds after which an unused index is unloaded")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: pretty in a terminal, else JSON")
+    reflector_metrics_port: int | None = Field(None, description="port for ace-reflector's own /metrics; default: none")
+    lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
+    backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
+
     def path(self, *parts: str) -> Path:
         return self.data_dir.joinpath(*parts)
 

@@ -8,12 +8,12 @@
 If another writer added bullets between the search and the lock, the lock is let go and the search done again;
 after `MAX_ATTEMPTS` of that the search is done under the lock, so the work always ends.
 
-The numbers below are the operator's to turn.
+The numbers below are the operator's to turn, here or by the settings of the same names (`ACE_MAX_BATCH_SIZE` …).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -43,10 +43,16 @@ MAX_BATCH_SIZE = 100  # deltas (tasks) in one batch_merge; each holds the insigh
 BATCH_TIMEOUT_S = 30.0  # total time one batch may take; past it nothing has been written
 promotion_helpful_min = 3  # helpful votes a bullet needs to leave SHADOW
 promotion_ratio_min = 3.0  # helpful votes per harmful one it needs to leave SHADOW
+prod_helpful_min = 5  # helpful votes a bullet needs to enter PROD
+prod_ratio_min = 5.0  # helpful votes per harmful one it needs to enter PROD
 COSINE_DUPLICATE = 0.8  # the field's usual rule, the whole of it in `cosine` mode
 CANDIDATE_COSINE = CANDIDATE  # from here on a pair gets a second look
 NEIGHBOURS = 8  # bullets looked at per insight
 MAX_ATTEMPTS = 3
+
+
+Along = Callable[[Transaction, MergeResult], None]
+"""More to be done in a merge's transaction."""
 
 
 class CosineRule:
@@ -75,34 +81,48 @@ class SemanticCurator:
     """Merges deltas into the playbooks of a store. Safe to share between threads and to run in many processes."""
 
     def __init__(
-        self, *, store: PlaybookStore, index: VectorIndex, embedder: Embedder, second_look: SecondLook, clock: Clock
+        self,
+        *,
+        store: PlaybookStore,
+        index: VectorIndex,
+        embedder: Embedder,
+        second_look: SecondLook,
+        clock: Clock,
+        max_batch_size: int | None = None,
+        batch_timeout_s: float | None = None,
     ) -> None:
         self._store, self._index, self._embedder = store, index, embedder
         self._second_look, self._clock = second_look, clock
+        self._max_batch_size, self._batch_timeout_s = max_batch_size, batch_timeout_s
 
-    def apply_delta(self, delta: Delta, domain_id: str, *, idempotency_key: str | None = None) -> MergeResult:
+    def apply_delta(
+        self, delta: Delta, domain_id: str, *, idempotency_key: str | None = None, along: Along | None = None
+    ) -> MergeResult:
         """Merge what one episode taught. See `batch_merge`."""
-        return self.batch_merge([delta], domain_id, idempotency_key=idempotency_key)
+        return self.batch_merge([delta], domain_id, idempotency_key=idempotency_key, along=along)
 
     def batch_merge(
         self,
         task_insights: Sequence[Delta],
         domain_id: str,
         *,
-        timeout: float = BATCH_TIMEOUT_S,
+        timeout: float | None = None,
         idempotency_key: str | None = None,
+        along: Along | None = None,
     ) -> MergeResult:
         """Merge the deltas of up to MAX_BATCH_SIZE tasks, in order and in one transaction.
 
-        With an `idempotency_key`, doing it again returns the first answer and changes nothing.
+        With an `idempotency_key`, doing it again returns the first answer and changes nothing. `along` is called in
+        the same transaction once the deltas are written: what it does is kept with them, and when it raises nothing is.
         Raises InvalidInput, BatchTooLarge, Conflict (same key, other deltas), DeadlineExceeded after `timeout`
         seconds, and whatever the embedder or the store raise; in each case nothing has been written.
         """
-        deadline = Deadline(self._clock, timeout, "batch_merge")
+        seconds = timeout or self._batch_timeout_s or BATCH_TIMEOUT_S
+        deadline = Deadline(self._clock, seconds, "batch_merge")
         batch = self._prepare(domain_id, task_insights, deadline)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._merge(batch, idempotency_key, deadline, final=attempt == MAX_ATTEMPTS)
+                return self._merge(batch, idempotency_key, deadline, along, final=attempt == MAX_ATTEMPTS)
             except _Moved:
                 continue
         raise AssertionError("the last attempt searches under the lock and cannot be overtaken")
@@ -113,7 +133,7 @@ class SemanticCurator:
         domain_id: str,
         chunk_size: int = 50,
         *,
-        timeout: float = BATCH_TIMEOUT_S,
+        timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> MergeResult:
         """Merge any number of deltas, `chunk_size` at a time; each chunk is its own transaction and has `timeout`.
@@ -129,17 +149,18 @@ class SemanticCurator:
 
     def _prepare(self, domain_id: str, deltas: Sequence[Delta], deadline: Deadline) -> _Batch:
         validation.check_domain(domain_id)
-        if len(deltas) > MAX_BATCH_SIZE:
-            raise BatchTooLarge(
-                f"{len(deltas)} tasks in one batch, the limit is {MAX_BATCH_SIZE}. Use batch_merge_chunked."
-            )
+        limit = self._max_batch_size or MAX_BATCH_SIZE
+        if len(deltas) > limit:
+            raise BatchTooLarge(f"{len(deltas)} tasks in one batch, the limit is {limit}. Use batch_merge_chunked.")
         insights = [insight for delta in deltas for insight in validation.check_delta(delta).insights]
         vectors = self._embedder.embed([normalise(insight.content) for insight in insights])
         deadline.check("embedding the insights")
         ids = [insight_id(domain_id, insight) for insight in insights]
         return _Batch(domain_id=domain_id, deltas=deltas, insights=insights, ids=ids, vectors=vectors)
 
-    def _merge(self, batch: _Batch, key: str | None, deadline: Deadline, *, final: bool) -> MergeResult:
+    def _merge(
+        self, batch: _Batch, key: str | None, deadline: Deadline, along: Along | None, *, final: bool
+    ) -> MergeResult:
         position, neighbours = (None, {}) if final else self._look(batch, deadline)
         with self._store.transaction(batch.domain_id) as transaction:
             request = digest(canonical([asdict(delta) for delta in batch.deltas]))
@@ -153,6 +174,8 @@ class SemanticCurator:
             result = self._write(batch, neighbours, transaction)
             if key:
                 transaction.remember(key, request, result.to_json())
+            if along:
+                along(transaction, result)
         return result
 
     def _write(self, batch: _Batch, neighbours: dict[str, list[Neighbour]], transaction: Transaction) -> MergeResult:

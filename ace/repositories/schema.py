@@ -4,7 +4,9 @@ what is found                               what happens
 a SQLite file that is not there or empty    created at HEAD by whoever needs it first
 HEAD                                        used
 an earlier revision, or none at all         SchemaMismatch: run `ace db upgrade`
-a revision this release does not know       SchemaMismatch: upgrade ACE
+a revision this release does not know,
+  whose floor is HEAD or below              used: the next release has been here, and left what this one needs
+  whose floor is above                      SchemaMismatch: upgrade ACE
 """
 
 from __future__ import annotations
@@ -27,14 +29,16 @@ from ace.repositories.database import Database
 from ace.repositories.outages import UPGRADE, place, reraise
 from ace.repositories.statements import statement
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
+FLOOR = "0002"  # the oldest code that can work with this schema; raise it when a revision takes something away
 
 LOCK_TIMEOUT_S = 2  # a migration that waits longer for a table would hold up everyone queued behind it
 LOCK_PAUSES_S = (0.2, 0.5, 1, 2, 4)  # between tries, so that those who queued behind it get their turn
 ADVISORY_LOCK = 0x61_63_65  # "ace": one migration at a time
 
 _VERSION = statement("SELECT version_num FROM alembic_version")
+_FLOOR = statement("SELECT revision FROM schema_floor")
 _TABLES = statement("SELECT count(*) FROM sqlite_master")
 _CREATE_VERSION = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -61,12 +65,19 @@ def require_head(database: Database) -> Database:
     if found is None and database.dialect == "sqlite":
         _create_if_empty(database)
         found = current(database)
-    if found != HEAD:
+    if found != HEAD and not _still_serves(database, found):
         where = f"The database {place(database.url)} is at schema {found or 'none'}, this release needs {HEAD}."
         known = found is None or found in REVISIONS
         raise SchemaMismatch(f"{where} {UPGRADE if known else 'Upgrade ACE: a newer release has been here'}.")
     database.at_head = True
     return database
+
+
+def _still_serves(database: Database, found: str | None) -> bool:
+    """A newer schema that says it still works with code as old as ours."""
+    if found is None or found in REVISIONS:
+        return False
+    return any(floor <= HEAD for (floor,) in database.rows(_FLOOR))
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
@@ -172,4 +183,5 @@ def _ddl() -> list[str]:
     created = [str(CreateTable(table).compile(dialect=dialect)) for table in tables.metadata.sorted_tables]
     indexes = sorted((index for table in tables.metadata.sorted_tables for index in table.indexes), key=str)
     created += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
-    return [*created, _CREATE_VERSION, f"INSERT INTO alembic_version VALUES ('{HEAD}')"]
+    marks = [f"INSERT INTO schema_floor VALUES ('{FLOOR}')", f"INSERT INTO alembic_version VALUES ('{HEAD}')"]
+    return [*created, _CREATE_VERSION, *marks]

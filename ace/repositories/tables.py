@@ -8,9 +8,16 @@ bullet_links      contradictions                                        } what t
 bullet_vectors    float16 little endian; outlives its bullet, so that a rollback can bring the bullet back
 idempotency_keys  what a request was answered, so that it is not carried out twice
 circuit_breakers  one row a breaker, shared by every process
+episodes          what agents reported, and how far each has come: the reflector's lease queue
+api_keys          who may do what; of a secret only its SHA-256
+server_secrets    random values every process shares, such as the one that signs receipts
+leases            who leads, and until when
+schema_floor      the oldest revision whose code can still work with this schema
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
@@ -30,6 +37,8 @@ from sqlalchemy import (
 )
 
 from ace.core.breaker import BreakerState
+from ace.models.access import Role
+from ace.models.episode import EpisodeState
 from ace.models.playbook import PlaybookStage
 
 metadata = MetaData(
@@ -43,7 +52,7 @@ metadata = MetaData(
 Timestamp = DateTime(timezone=True).with_variant(String(32), "sqlite")  # SQLite: ISO 8601 in UTC
 
 
-def _one_of(column: str, values: type[PlaybookStage] | type[BreakerState]) -> CheckConstraint:
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     listed = ", ".join(f"'{value.value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
@@ -157,3 +166,54 @@ breakers = Table(
     _one_of("state", BreakerState),
     CheckConstraint("failures >= 0", name="failures_counted"),
 )
+
+episodes = Table(
+    "episodes",
+    metadata,
+    _domain(),
+    Column("id", String(200), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("body", Text, nullable=False),  # the report, as canonical JSON
+    Column("request_hash", String(128), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),  # not before this second is it taken; while leased: when the lease ends
+    Column("owner", String(200)),
+    Column("reported_at", Double, nullable=False),
+    Column("result", Text),
+    Column("error", Text),
+    _one_of("state", EpisodeState),
+    CheckConstraint("attempts >= 0", name="attempts_counted"),
+)
+Index("idx_episodes_state_due", episodes.c.state, episodes.c.due_at)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("domains", Text),  # a JSON list; NULL: all
+    Column("label", String(200), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    _one_of("role", Role),
+    CheckConstraint("length(secret_hash) = 64", name="hash_whole"),
+)
+
+server_secrets = Table(
+    "server_secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(128), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+schema_floor = Table("schema_floor", metadata, Column("revision", String(32), primary_key=True))

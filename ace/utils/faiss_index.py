@@ -275,7 +275,10 @@ def get_faiss_manager() -> FaissManager:
     from ace.repositories.playbook_repository import PlaybookRepository
 
     settings = get_settings()
-    manager = FaissManager(PlaybookRepository(), settings.path("indices"), model=settings.embeddings_model)
+    manager = FaissManager(
+        PlaybookRepository(), settings.path("indices"), model=settings.embeddings_model,
+        memory_bytes=settings.faiss_memory_mb * 2**20, idle_s=settings.faiss_idle_s,
+    )  # fmt: skip
     atexit.register(manager.close)
     return manager
 

@@ -46,7 +46,10 @@ class Backoff:
 
 
 class Protection:
-    """Implements the port `Predict`. `deadline_s` is for the whole call: waits and retries included."""
+    """Implements the port `Predict`. `deadline_s` is for the whole call: waits and retries included.
+
+    `failure_threshold` and `recovery_timeout`, when given, count instead of what the caller of a call says.
+    """
 
     def __init__(
         self,
@@ -55,12 +58,15 @@ class Protection:
         limiter: RateLimiter,
         deadline_s: float,
         clock: Clock,
+        failure_threshold: int | None = None,
+        recovery_timeout: float | None = None,
         backoff: Backoff | None = None,
         chance: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.breakers = breakers
         self._limiter, self._deadline_s, self._clock = limiter, deadline_s, clock
+        self._threshold, self._recovery = failure_threshold, recovery_timeout
         self._backoff = backoff or Backoff()
         self._chance, self._sleep = chance, sleep
 
@@ -75,7 +81,8 @@ class Protection:
     ) -> Any:
         """What `predictor(**inputs)` returns. Raises CircuitOpen, DeadlineExceeded, ModelUnreachable, ModelError,
         UserError, or what else the predictor raised."""
-        rule = BreakerRule(failure_threshold=failure_threshold, recovery_timeout=recovery_timeout,
+        rule = BreakerRule(failure_threshold=self._threshold or failure_threshold,
+                           recovery_timeout=self._recovery or recovery_timeout,
                            probe_lease=self._deadline_s + 1)  # fmt: skip
         generation = self.breakers.enter(circuit_name, rule)
         try:

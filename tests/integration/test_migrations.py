@@ -154,6 +154,17 @@ def test_an_upgrade_at_head_keeps_the_data(database: Database) -> None:
     assert [bullet.content for bullet in store.get_all(DOMAIN)] == ["advice"]
 
 
+def test_a_playbook_survives_the_way_down_to_the_first_release_and_up_again(database: Database) -> None:
+    store = PlaybookRepository(database)
+    add(store, "advice")
+    head = store.head(DOMAIN)
+    schema.downgrade(database, "0001")
+    assert schema.current(database) == "0001"
+    schema.upgrade(database)
+    assert [bullet.content for bullet in store.get_all(DOMAIN)] == ["advice"]
+    assert store.head(DOMAIN) == head
+
+
 def test_a_migration_that_fails_leaves_nothing(blank_url: str) -> None:
     def half(connection: Connection) -> None:
         tables.metadata.create_all(connection)
@@ -194,17 +205,28 @@ def test_a_blank_postgres_is_not_filled_by_using_it(postgres_server: PostgresSer
         PlaybookRepository(Database(postgres_server.get_uri()))
 
 
+NEXT = ["UPDATE alembic_version SET version_num = '9999'"]
+
+
+def test_the_next_releases_schema_is_used_while_it_says_that_ours_will_do(database: Database) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    with_connection(url, lambda connection: [connection.execute(text(change)) for change in NEXT])
+    store = PlaybookRepository(Database(url))
+    add(store, "advice")
+    assert [bullet.content for bullet in store.get_all(DOMAIN)] == ["advice"]
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        pytest.param("DELETE FROM alembic_version", r"at schema none.*`ace db upgrade`", id="no-revision"),
-        pytest.param("UPDATE alembic_version SET version_num = '9999'", "9999.*Upgrade ACE", id="from-the-future"),
-        pytest.param("DROP TABLE alembic_version", r"at schema none.*`ace db upgrade`", id="never-migrated"),
+        pytest.param(["DELETE FROM alembic_version"], r"at schema none.*`ace db upgrade`", id="no-revision"),
+        pytest.param([*NEXT, "UPDATE schema_floor SET revision = '9999'"], "9999.*Upgrade ACE", id="from-the-future"),
+        pytest.param(["DROP TABLE alembic_version"], r"at schema none.*`ace db upgrade`", id="never-migrated"),
     ],
 )
-def test_another_schema_is_refused_and_left_as_it_is(database: Database, found: str, words: str) -> None:
+def test_another_schema_is_refused_and_left_as_it_is(database: Database, found: list[str], words: str) -> None:
     url = database.url.render_as_string(hide_password=False)
-    with_connection(url, lambda connection: connection.execute(text(found)))
+    with_connection(url, lambda connection: [connection.execute(text(change)) for change in found])
     before = with_connection(url, portrait)
     with pytest.raises(SchemaMismatch, match=words):
         schema.require_head(Database(url))

@@ -1,0 +1,1 @@
+"""What an operator or a schedule runs by name: `python -m ace.ops.<name>`."""
