@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")
-    faiss_memory_mb: int = Field(1024, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
+    faiss_memory_mb: int = Field(256, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
     faiss_idle_s: float = Field(900, gt=0, description="seconds after which an unused index is unloaded")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

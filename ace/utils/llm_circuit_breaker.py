@@ -34,7 +34,8 @@ def protected_predict(
     """What `predictor(**inputs)` returns, guarded by the breaker `circuit_name`, retries, a rate limit, a deadline.
 
     `failure_threshold` outages in a row open the breaker; `recovery_timeout` seconds later one call may try again.
-    The settings ACE_FAILURE_THRESHOLD and ACE_RECOVERY_TIMEOUT, when set, count instead. Raises CircuitOpen ("Circuit breaker 'generator' is OPEN …"), DeadlineExceeded, ModelUnreachable, ModelError,
+    The settings ACE_FAILURE_THRESHOLD and ACE_RECOVERY_TIMEOUT, when set, count instead.
+    Raises CircuitOpen ("Circuit breaker 'generator' is OPEN …"), DeadlineExceeded, ModelUnreachable, ModelError,
     UserError.
     """
     return default_protection()(
