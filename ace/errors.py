@@ -5,6 +5,9 @@
     │   ├── InvalidInput           a value, a file or a line cannot be used as it is
     │   ├── NotFound               nothing by that name in this domain
     │   ├── Conflict               the same key was used for something else
+    │   ├── Unauthenticated        no API key was given, or none that is valid                      (HTTP 401)
+    │   ├── Forbidden              the key's role does not allow this                               (HTTP 403)
+    │   ├── TooManyRequests        a rate limit is reached                                          (HTTP 429)
     │   ├── BatchTooLarge          more items in one call than the limit
     │   ├── SchemaMismatch         the database is not at the schema this code needs
     │   ├── MissingModelFiles      a local model's files are not on this machine yet
@@ -46,6 +49,22 @@ class NotFound(UserError):
 
 class Conflict(UserError):
     """The same idempotency key was used before for something else."""
+
+
+class Unauthenticated(UserError):
+    """No API key was given, or none that is valid: unknown, expired or revoked, it is not said which."""
+
+
+class Forbidden(UserError):
+    """The key is valid, and its role does not allow this."""
+
+
+class TooManyRequests(UserError):
+    """A rate limit is reached; `retry_after` seconds later there is room again."""
+
+    def __init__(self, what: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Too many {what}; try again in {max(1, round(retry_after))} s.")
 
 
 class BatchTooLarge(UserError):

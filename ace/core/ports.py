@@ -4,6 +4,8 @@ Embedder          text -> unit vectors                        utils/embeddings  
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
+KeyStore          API keys                                    repositories          InMemoryKeys
+Secrets           random values all processes share           repositories          InMemorySecrets
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
 """
@@ -20,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ace.core.similarity import Relation
+from ace.models.access import ApiKey
 from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
-from ace.models.playbook import Bullet, Context, Link, PlaybookStage
+from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
 from ace.models.task import Feedback, Task, Trajectory, Usage
 
 Vectors = npt.NDArray[np.float32]
@@ -117,9 +120,39 @@ class Transaction(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BulletFilter:
+    """Which bullets: None is any; `text` is contained in the content, whatever the case of its ASCII letters."""
+
+    stage: PlaybookStage | None = None
+    section: Section | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A bullet with the journal entry that added it, and when that was (UTC)."""
+
+    bullet: Bullet
+    born_seq: int
+    created_at: datetime
+
+
 class PlaybookStore(Protocol):
     def domains(self) -> list[str]:
         """Every domain that has a journal, sorted."""
+        ...
+
+    def counts(self) -> dict[str, dict[PlaybookStage, int]]:
+        """How many bullets each stage of each domain that has a journal holds."""
+        ...
+
+    def page(self, domain_id: str, wanted: BulletFilter, *, limit: int, before: int | None = None) -> list[Listed]:
+        """Bullets that fit the filter, the newest first; `before` is the `born_seq` of the last one seen."""
+        ...
+
+    def history(self, domain_id: str, bullet_id: str) -> list[Entry]:
+        """The journal's entries about one bullet, and the rollbacks, in order."""
         ...
 
     def head(self, domain_id: str) -> Position:
@@ -154,6 +187,32 @@ class PlaybookStore(Protocol):
 
     def transaction(self, domain_id: str) -> AbstractContextManager[Transaction]:
         """Hold the domain for writing; commits at the end, or leaves no trace when an error passes through."""
+        ...
+
+
+class KeyStore(Protocol):
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key; durable when it returns."""
+        ...
+
+    def get(self, key_id: str) -> ApiKey | None: ...
+
+    def all(self) -> list[ApiKey]:
+        """Every key there ever was, oldest first."""
+        ...
+
+    def revoke(self, key_id: str, at: float) -> bool:
+        """Mark it revoked, the first time counts; False when there is none."""
+        ...
+
+    def any(self) -> bool:
+        """Whether a key was ever made."""
+        ...
+
+
+class Secrets(Protocol):
+    def get(self, name: str, new: str) -> str:
+        """The secret of this name, shared by every process; `new` becomes it when there is none yet."""
         ...
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ace.core import replay
 from ace.core.journal import canonical
-from ace.core.ports import Vectors
+from ace.core.ports import BulletFilter, Listed, Vectors
 from ace.core.validation import check_domain
 from ace.errors import Conflict, NotFound
 from ace.models.journal import Entry, Position
@@ -43,6 +43,12 @@ class _Domain:
         return Position(seq=self.entries[-1].seq, hash=self.entries[-1].hash) if self.entries else Position()
 
 
+def _fits(bullet: Bullet, wanted: BulletFilter) -> bool:
+    stage, section = wanted.stage or bullet.stage, wanted.section or bullet.section
+    contained = wanted.text is None or wanted.text.casefold() in bullet.content.casefold()
+    return bullet.stage == stage and bullet.section == section and contained
+
+
 class InMemoryPlaybook:
     """A store that forgets everything with the process. Threads may share it; processes cannot."""
 
@@ -52,6 +58,23 @@ class InMemoryPlaybook:
 
     def domains(self) -> list[str]:
         return sorted(domain_id for domain_id, domain in self._domains.items() if domain.entries)
+
+    def counts(self) -> dict[str, dict[PlaybookStage, int]]:
+        return {domain_id: self.count_by_stage(domain_id) for domain_id in self.domains()}
+
+    def page(self, domain_id: str, wanted: BulletFilter, *, limit: int, before: int | None = None) -> list[Listed]:
+        born = {entry.body["id"]: entry for entry in self._domain(domain_id).entries if entry.kind == "add"}
+        found = (
+            Listed(bullet=bullet, born_seq=born[bullet.id].seq, created_at=born[bullet.id].at)
+            for bullet in self.get_all(domain_id)
+            if _fits(bullet, wanted) and (before is None or born[bullet.id].seq < before)
+        )
+        return sorted(found, key=lambda one: -one.born_seq)[:limit]
+
+    def history(self, domain_id: str, bullet_id: str) -> list[Entry]:
+        about = f'"{bullet_id}"'.encode()
+        entries = self._domain(domain_id).entries
+        return [entry for entry in entries if entry.kind == "rollback" or about in canonical(entry.body)]
 
     def head(self, domain_id: str) -> Position:
         return self._domain(domain_id).head
