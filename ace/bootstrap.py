@@ -6,6 +6,7 @@ Heavy libraries (FAISS, onnxruntime, DSPy) are imported by the part that needs t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings, get_settings
-from ace.models.playbook import PlaybookStage
+from ace.models.playbook import PlaybookStage, Traffic
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -22,19 +23,16 @@ if TYPE_CHECKING:
     from ace.core.ports import Embedder, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
     from ace.curator.semantic_curator import SemanticCurator
     from ace.models.run import Limits
+    from ace.services.health import HealthCheck
+    from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.receipts import Receipts
     from ace.services.retrieval import Retrieval
+    from ace.services.stewardship import Stewardship
     from ace.services.training import Training
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
-
-VISIBLE = {
-    "shadow": frozenset({PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD}),
-    "staging": frozenset({PlaybookStage.STAGING, PlaybookStage.PROD}),
-    "production": frozenset({PlaybookStage.PROD}),
-}
-"""The stages whose bullets are shown, by `ACE_ENV`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +111,71 @@ class App:
 
     @cached_property
     def retrieval(self) -> Retrieval:
+        from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
 
         return Retrieval(
             index=self.index,
             embedder=self.embedder,
-            stages=VISIBLE[self.settings.env],
+            stages=VISIBLE[Traffic(self.settings.env)],
             floor=self.settings.similarity_floor,
             trust_weight=self.settings.trust_weight,
         )
+
+    @cached_property
+    def version(self) -> str:
+        from ace import __version__
+
+        return __version__
+
+    @cached_property
+    def commit(self) -> str | None:
+        from ace.utils.git_commit import commit
+
+        return self.settings.commit or commit()
+
+    def schema_revision(self) -> str | None:
+        """The revision the database is at. Raises StoreUnavailable."""
+        from ace.repositories import schema
+        from ace.repositories.database import get_database
+
+        return schema.current(get_database())
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One HTTP request was answered."""
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """What a server process has running beside its requests."""
+        yield
+
+    @cached_property
+    def keys(self) -> Keys:
+        from ace.repositories.key_repository import KeyRepository
+        from ace.services.keys import Keys
+
+        return Keys(KeyRepository(), self.clock, os.urandom)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        from ace.repositories.key_repository import SecretRepository
+        from ace.services.receipts import Receipts
+
+        return Receipts(SecretRepository(), self.clock, os.urandom)
+
+    @cached_property
+    def stewardship(self) -> Stewardship:
+        from ace.services.stewardship import Stewardship
+
+        return Stewardship(self.store, self.clock)
+
+    @cached_property
+    def health(self) -> HealthCheck:
+        from ace.repositories.breaker_repository import BreakerRepository
+        from ace.services.health import HealthCheck
+        from ace.utils.faiss_index import is_ready
+
+        return HealthCheck(lambda: BreakerRepository().all(), is_ready)
 
     def fingerprint(self) -> dict[str, Any]:
         """The settings that shape a run's results."""
