@@ -12,7 +12,7 @@ from functools import partial
 
 from ace.core import leasing
 from ace.core.leasing import Change
-from ace.errors import Conflict
+from ace.errors import Conflict, InvalidInput
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.journal import Position
 from ace.repositories import statements
@@ -109,7 +109,7 @@ class EpisodeRepository:
     def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
         """The episodes that were shown or cited a bullet, by id."""
         rows = self._database.rows(statements.EPISODES_NAMING, domain_id=domain, pattern=containing(bullet_id))
-        ids = [own for own, body in rows if names(episode_from_body(body), bullet_id)]
+        ids = [own for own, body in rows if names(body, bullet_id)]
         return [status for status in (self.status(domain, own) for own in ids) if status]
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
@@ -132,10 +132,13 @@ def _due(session: Session, now: float, domain: str | None) -> EpisodeStatus | No
 
 
 def _take(session: Session, status: EpisodeStatus, worker: str, now: float, lease_s: float) -> Claim | None:
-    """The claim; None when the episode turned out to be dead."""
-    after = leasing.taken(status, worker, now, lease_s)
+    """The claim; None when the episode turned out to be dead, or to be no report this release can read."""
+    after, claim = leasing.taken(status, worker, now, lease_s), None
+    if after.state == EpisodeState.LEASED:
+        rows = session.rows(statements.REPORTED, domain_id=after.domain_id, id=after.id)
+        try:
+            claim = Claim(episode=episode_from_body(rows[0][1]), worker=worker, attempt=after.attempts)
+        except InvalidInput as error:
+            after = leasing.postponed(after, str(error), now)
     write_status(session, after)
-    if after.state != EpisodeState.LEASED:
-        return None
-    rows = session.rows(statements.REPORTED, domain_id=after.domain_id, id=after.id)
-    return Claim(episode=episode_from_body(rows[0][1]), worker=worker, attempt=after.attempts)
+    return claim

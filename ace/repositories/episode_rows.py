@@ -44,8 +44,11 @@ def episode_to_row(episode: Episode) -> dict[str, Any]:
 
 
 def episode_from_body(body: str) -> Episode:
-    """The episode as it was reported."""
-    return Episode.from_json(json.loads(body))
+    """The episode as it was reported. Raises InvalidInput for what another release wrote and this one cannot read."""
+    try:
+        return Episode.from_json(json.loads(body))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidInput("episode", f"cannot be read by this release ({error!r})", "Upgrade ACE") from error
 
 
 def status_from_row(row: Row) -> EpisodeStatus:
@@ -76,6 +79,7 @@ def containing(text: str) -> str:
     return f"%{quoted}%"
 
 
-def names(episode: Episode, bullet_id: str) -> bool:
+def names(body: str, bullet_id: str) -> bool:
     """Was this bullet shown or cited in the episode?"""
-    return bullet_id in (*episode.trajectory.shown, *episode.trajectory.cited)
+    did = json.loads(body)["trajectory"]
+    return bullet_id in (*did["shown"], *did["cited"])

@@ -5,8 +5,6 @@ What differs by database is written once here:
 
     {listed}  the members of the JSON list :listed, as a column `value`
     {like}    contains, whatever the case
-    {lock}    keep other writers away from this row (SQLite: the whole file is held already)
-
     {lock}    keep other writers away from this row (SQLite: the whole file is held already); rows that only
               refer to it may be inserted meanwhile: a report does not wait for a merge
     {skip}    the same, passing over rows that another holds

@@ -80,7 +80,7 @@ class InMemoryEpisodes:
         bodies = {
             status.id: self._rows[domain, status.id]["body"] for status in self.list(domain, limit=len(self._rows))
         }
-        named = [own for own, body in bodies.items() if names(episode_from_body(body), bullet_id)]
+        named = [own for own, body in bodies.items() if names(body, bullet_id)]
         return [self._statuses[domain, own] for own in named]
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:

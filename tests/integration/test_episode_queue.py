@@ -19,6 +19,7 @@ from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Usage
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
+from ace.repositories.statements import statement
 from ace.testing.episodes import InMemoryEpisodes
 from ace.testing.playbook import InMemoryPlaybook
 from tests.episodes import AT, UNJUDGED, episode
@@ -334,3 +335,19 @@ def test_an_episode_in_another_hand_is_passed_over(postgres_url: str) -> None:
         assert taken(queue, now=AT + 2 + LEASE).episode.id == "e2"
     assert state(queue) == (DONE, 1)
     database.close()
+
+
+def test_a_report_of_another_release_does_not_hold_up_the_others(database: Database) -> None:
+    queue = EpisodeRepository(database)
+    for number in range(2):
+        queue.report(episode(f"e{number}", at=AT + number))
+    rewrite = statement("UPDATE episodes SET body = :body WHERE id = 'e0'")
+    with database.transaction() as session:
+        session.run(rewrite, body='{"task":{"kind":"riddle"},"trajectory":{"shown":[],"cited":[]}}')
+    assert taken(queue, now=AT + 2).episode.id == "e1"
+    status = queue.status(DOMAIN, "e0")
+    assert status is not None
+    assert (status.state, status.attempts) == (QUEUED, 1)
+    assert "cannot be read by this release" in (status.error or "")
+    with pytest.raises(InvalidInput, match="Upgrade ACE"):
+        queue.get(DOMAIN, "e0")
