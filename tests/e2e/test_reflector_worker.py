@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from ace.core.leasing import MAX_ATTEMPTS
 from ace.models.episode import EpisodeState, EpisodeStatus
 from ace.models.plan import Add
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.testing.embedder import HashEmbedder
-from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, hang, say
+from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, hang, reset, say, status
+from tests.conftest import REPOSITORY
 from tests.episodes import UNJUDGED, episode
 from tests.playbooks import DOMAIN, NOW, assert_sound, bullet
 
@@ -67,8 +69,20 @@ class Shop:
         ]
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """A reflector."""
+        return self._start("-m", "ace.workers.reflection", "--poll-s", "0.05", *words, **environment)
+
+    def manual(self, *words: str, code: int = 0) -> str:
+        """What scripts/manual_reflection.py says."""
+        process = self._start(str(REPOSITORY / "scripts" / "manual_reflection.py"), *words)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == code, stdout + stderr
+        assert "Traceback" not in stderr
+        return stdout + stderr
+
+    def _start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ace.workers.reflection", "--poll-s", "0.05", *words],
+            [sys.executable, *words],
             cwd=self.home,
             env=self._environment | environment,
             stdin=subprocess.DEVNULL,
@@ -195,8 +209,8 @@ def test_sigterm_gives_the_episode_in_hand_back(shop: Callable[..., Shop]) -> No
     log = worker.communicate(timeout=PATIENCE_S)[1]
     assert worker.returncode == 0, log
     assert "reflection_released" in log
-    status = own.status("amber")
-    assert (status.state, status.attempts, status.owner) == (EpisodeState.QUEUED, 0, None)
+    left = own.status("amber")
+    assert (left.state, left.attempts, left.owner) == (EpisodeState.QUEUED, 0, None)
     assert own.votes() == 0
 
 
@@ -226,3 +240,56 @@ def test_a_domain_that_is_none_is_an_error_of_yours(shop: Callable[..., Shop]) -
     assert worker.returncode == 2
     assert "domain" in log
     assert "Traceback" not in log
+
+
+def test_a_bullet_that_lacks_feedback_gets_that_of_the_dead_and_the_waiting(shop: Callable[..., Shop]) -> None:
+    own = shop()
+    own.report("amber", "birch", "cedar")
+    own.episodes.report(episode("dune", question="item dune"))
+    for _ in range(MAX_ATTEMPTS):
+        attempt(own, "amber", "the model was away")
+    attempt(own, "birch", "not yet")
+    own.episodes.claim_one("somebody", time.time(), 1000, DOMAIN, "cedar")
+    said = own.manual("--bullet-id", own.known)
+    assert "amber: queued again (it was dead: the model was away)" in said
+    assert "1 queued, 1 leased, 0 done, 1 dead" in said
+    assert "before +0 -0, after +2 -0" in said
+    assert [own.status(item).state.value for item in ("amber", "birch", "cedar", "dune")] == [
+        "done", "done", "leased", "queued",
+    ]  # fmt: skip
+    again = own.manual("--bullet-id", own.known, "--domain", DOMAIN)
+    assert "Nothing to reflect on" in again
+    assert own.votes() == 2
+    assert_sound(own.playbook)
+
+
+def attempt(shop: Shop, item: str, failure: str) -> None:
+    claim = shop.episodes.claim_one("w", time.time(), 1000, DOMAIN, item)
+    assert claim is not None
+    shop.episodes.postpone(claim, failure, time.time())
+
+
+def test_the_episode_a_bullet_was_born_from_bears_on_it(shop: Callable[..., Shop]) -> None:
+    own = shop()
+    own.report("amber")
+    own.drain()
+    born = next(b for b in own.playbook.get_all(DOMAIN) if b.id != own.known)
+    assert "0 queued, 0 leased, 1 done, 0 dead" in own.manual("--bullet-id", born.id)
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "code", "says"),
+    [
+        pytest.param(tutor, ("--bullet-id", "strategy-none"), 2, "no bullet 'strategy-none' in any", id="no-bullet"),
+        pytest.param(tutor, ("--bullet-id", "x", "--domain", "../etc"), 2, "domain", id="no-domain"),
+        pytest.param(lambda _: status(401), (), 2, "key", id="a-key-that-is-refused"),
+        pytest.param(lambda _: reset(), (), 4, "cannot be reached", id="a-model-that-is-away"),
+    ],
+)
+def test_it_ends_with_the_exit_code_of_what_went_wrong(
+    shop: Callable[..., Shop], script: Callable[[ChatRequest], Reply], words: tuple[str, ...], code: int, says: str
+) -> None:
+    own = shop(script)
+    own.report("amber")
+    assert says in own.manual(*(words or ("--bullet-id", own.known)), code=code)
+    assert own.status("amber").state == EpisodeState.QUEUED
