@@ -47,6 +47,16 @@ def create_app() -> FastAPI:
         asked = read_request(await _body(request))
         return JSONResponse(await get_running_loop().run_in_executor(cores, _answer, embedder, asked))
 
+    _add_facts(app, embedder)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(AceError, _ours)
+    return app
+
+
+def _add_facts(app: FastAPI, embedder: LocalEmbedder) -> None:
+    """Which models there are, and how the service is."""
+
     @app.get("/v1/models")
     def models() -> dict[str, Any]:
         return {"object": "list", "data": [_model(MODELS[0])]}
@@ -66,11 +76,6 @@ def create_app() -> FastAPI:
     @app.get("/livez")
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
-
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(AceError, _ours)
-    return app
 
 
 async def _body(request: Request) -> bytes:
