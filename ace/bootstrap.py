@@ -20,13 +20,22 @@ from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from ace.core.gates import Gates
-    from ace.core.ports import Embedder, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
+    from ace.core.ports import (
+        Embedder,
+        EpisodeQueue,
+        Generator,
+        PlaybookStore,
+        Reflector,
+        SecondLook,
+        VectorIndex,
+    )
     from ace.curator.semantic_curator import SemanticCurator
     from ace.models.run import Limits
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
     from ace.services.receipts import Receipts
+    from ace.services.reflection import Reflection
     from ace.services.retrieval import Retrieval
     from ace.services.stewardship import Stewardship
     from ace.services.training import Training
@@ -55,6 +64,12 @@ class App:
         from ace.repositories.playbook_repository import PlaybookRepository
 
         return PlaybookRepository()
+
+    @cached_property
+    def episodes(self) -> EpisodeQueue:
+        from ace.repositories.episode_repository import EpisodeRepository
+
+        return EpisodeRepository()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -219,6 +234,30 @@ class App:
             )
 
     @contextmanager
+    def reflecting(self, say: Callable[[str], None]) -> Iterator[Reflection]:
+        """The reflection on reported episodes; the local model is started only where it is the one to be asked."""
+        from ace.services.reflection import Reflection
+        from ace.utils.llm_meter import Meter
+
+        local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if local else None
+            yield Reflection(
+                store=self.store,
+                episodes=self.episodes,
+                reflector=self._reflector(Meter(), None, base_url),
+                curator=self.curator,
+                clock=self.clock,
+                lease_s=self.settings.lease_s,
+            )
+
+    @property
+    def _by_template(self) -> bool:
+        """Are lessons written without asking a model?"""
+        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
+        return writer == "template" or (writer == "auto" and name == "local")
+
+    @contextmanager
     def _local_model(self, say: Callable[[str], None]) -> Iterator[str]:
         from ace.utils.local_model import LocalModel
 
@@ -243,7 +282,7 @@ class App:
         )
         return generator, self._reflector(meter, ledger, base_url)
 
-    def _reflector(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> Reflector:
+    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> Reflector:
         from ace.reflector.fallback_reflector import FallbackReflector
         from ace.reflector.grounded_reflector import GroundedReflector
         from ace.reflector.template_reflector import TemplateReflector
@@ -251,9 +290,9 @@ class App:
         from ace.utils.llm_circuit_breaker import protected_predict
         from ace.utils.llm_client import language_model
 
-        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
-        if writer == "template" or (writer == "auto" and name == "local"):
+        if self._by_template:
             return TemplateReflector()
+        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
         model = GroundedReflector(
             predict=protected_predict,
             lm=language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url),

@@ -19,6 +19,7 @@
         ├── CircuitOpen            the breaker is open, the call was not made
         ├── DeadlineExceeded       the total time allowed for the work has passed
         ├── StoreUnavailable       the database or the disk refuses; nothing was half written
+        ├── LeaseLost              another worker has the episode by now; nothing was written twice
         └── ModelUnreachable       the model server cannot be reached or keeps failing
 
 An error's text is one or two sentences: what is wrong (with the field), and what to do about it.
@@ -116,6 +117,10 @@ class DeadlineExceeded(Outage):
 
 class StoreUnavailable(Outage):
     """The database or the disk refuses; nothing was half written."""
+
+
+class LeaseLost(Outage):
+    """Another worker has the episode by now, or it was given back; nothing was written twice."""
 
 
 class ModelUnreachable(Outage):

@@ -3,6 +3,7 @@
 Embedder          text -> unit vectors                        utils/embeddings      HashEmbedder
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
+EpisodeQueue      what agents reported, until it is merged    repositories          InMemoryEpisodes
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
 KeyStore          API keys                                    repositories          InMemoryKeys
 Secrets           random values all processes share           repositories          InMemorySecrets
@@ -23,6 +24,7 @@ import numpy.typing as npt
 
 from ace.core.similarity import Relation
 from ace.models.access import ApiKey
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
@@ -119,6 +121,13 @@ class Transaction(Protocol):
         """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d]."""
         ...
 
+    def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """Mark a claimed episode of this domain DONE in this same commit.
+
+        Raises LeaseLost when the claim is no longer its worker's: then nothing of the transaction may be kept.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BulletFilter:
@@ -213,6 +222,58 @@ class KeyStore(Protocol):
 class Secrets(Protocol):
     def get(self, name: str, new: str) -> str:
         """The secret of this name, shared by every process; `new` becomes it when there is none yet."""
+        ...
+
+
+class EpisodeQueue(Protocol):
+    """Episodes from report to merge; the table of states stands in `ace.core.leasing`. `now`: seconds since the epoch.
+
+    `postpone` and `release` raise LeaseLost when the claim is no longer its worker's.
+    """
+
+    def report(self, episode: Episode) -> bool:
+        """Keep an episode for reflection; durable when it returns. False: a repeat, which changed nothing.
+
+        Raises InvalidInput, Conflict when the id was reported with another body.
+        """
+        ...
+
+    def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
+        """The longest due episode, for `lease_s` seconds; None when none is due. No two workers get the same one."""
+        ...
+
+    def claim_one(self, worker: str, now: float, lease_s: float, domain: str, episode_id: str) -> Claim | None:
+        """This very episode, due or not; None when it is not to be had (no such, leased, done, dead)."""
+        ...
+
+    def postpone(self, claim: Claim, error: str, now: float) -> EpisodeStatus:
+        """The attempt failed: queued again for later, or dead when it was the last."""
+        ...
+
+    def release(self, claim: Claim) -> EpisodeStatus:
+        """The attempt was not made: queued again at once, and not counted."""
+        ...
+
+    def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
+        """Give a dead episode all its attempts again. Raises NotFound, Conflict when it is not dead."""
+        ...
+
+    def get(self, domain: str, episode_id: str) -> Episode | None: ...
+
+    def status(self, domain: str, episode_id: str) -> EpisodeStatus | None: ...
+
+    def list(
+        self, domain: str, state: EpisodeState | None = None, limit: int = 100, after: str = ""
+    ) -> Sequence[EpisodeStatus]:
+        """Episodes by id, from the one that follows `after`."""
+        ...
+
+    def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
+        """The episodes that were shown or cited a bullet, by id."""
+        ...
+
+    def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
+        """How many there are in each state (every state is a key)."""
         ...
 
 

@@ -5,7 +5,9 @@ What differs by database is written once here:
 
     {listed}  the members of the JSON list :listed, as a column `value`
     {like}    contains, whatever the case
-    {lock}    keep other writers away from this row (SQLite: the whole file is held already)
+    {lock}    keep other writers away from this row (SQLite: the whole file is held already); rows that only
+              refer to it may be inserted meanwhile: a report does not wait for a merge
+    {skip}    the same, passing over rows that another holds
 """
 
 from __future__ import annotations
@@ -17,8 +19,13 @@ from sqlalchemy import Table
 
 from ace.repositories import tables
 
-_SQLITE = {"listed": "json_each(:listed)", "like": "LIKE", "lock": ""}
-_POSTGRESQL = {"listed": "jsonb_array_elements_text(CAST(:listed AS jsonb))", "like": "ILIKE", "lock": "FOR UPDATE"}
+_SQLITE = {"listed": "json_each(:listed)", "like": "LIKE", "lock": "", "skip": ""}
+_POSTGRESQL = {
+    "listed": "jsonb_array_elements_text(CAST(:listed AS jsonb))",
+    "like": "ILIKE",
+    "lock": "FOR NO KEY UPDATE",
+    "skip": "FOR NO KEY UPDATE SKIP LOCKED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +145,27 @@ ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")
 REVOKE_KEY = statement("UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id")
 SECRET = statement("SELECT value FROM server_secrets WHERE name = :name")
 ADD_SECRET = insert(tables.server_secrets, "ON CONFLICT DO NOTHING")
+
+# episodes
+_STATUS = "SELECT id, domain_id, state, attempts, error, result, reported_at, due_at, owner FROM episodes"
+_OF_DOMAIN = "(CAST(:domain_id AS TEXT) IS NULL OR domain_id = :domain_id)"
+_DUE = f"state = :state AND due_at <= :now AND {_OF_DOMAIN}"
+REPORT = insert(tables.episodes, "ON CONFLICT DO NOTHING RETURNING id")
+REPORTED = statement("SELECT request_hash, body FROM episodes WHERE domain_id = :domain_id AND id = :id")
+ANY_DUE = statement(f"SELECT 1 FROM episodes WHERE {_DUE} LIMIT 1")
+TAKE_DUE = statement(f"{_STATUS} WHERE {_DUE} ORDER BY due_at, domain_id, id LIMIT 1 {{skip}}")
+EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id")
+TAKE_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{skip}}")
+LOCK_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{lock}}")
+SET_EPISODE = statement(
+    "UPDATE episodes SET state = :state, attempts = :attempts, due_at = :due_at, owner = :owner, error = :error,"
+    " result = :result WHERE domain_id = :domain_id AND id = :id"
+)
+EPISODES = statement(
+    f"{_STATUS} WHERE domain_id = :domain_id AND id > :after"
+    " AND (CAST(:state AS TEXT) IS NULL OR state = :state) ORDER BY id LIMIT :limit"
+)
+EPISODES_NAMING = statement(
+    "SELECT id, body FROM episodes WHERE domain_id = :domain_id AND body LIKE :pattern ESCAPE '!' ORDER BY id"
+)
+COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")

@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from ace.core import replay
+from ace.core import leasing, replay
 from ace.core.journal import canonical
 from ace.core.ports import BulletFilter, Listed, Vectors
 from ace.core.validation import check_domain
 from ace.errors import Conflict, NotFound
+from ace.models.episode import Claim, EpisodeStatus
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Operation, Rollback
 from ace.models.playbook import Bullet, Link, PlaybookStage
@@ -55,6 +57,8 @@ class InMemoryPlaybook:
     def __init__(self) -> None:
         self._domains: dict[str, _Domain] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.episodes: dict[tuple[str, str], EpisodeStatus] = {}  # kept by InMemoryEpisodes, finished by transactions
+        self.episodes_lock = threading.RLock()
 
     def domains(self) -> list[str]:
         return sorted(domain_id for domain_id, domain in self._domains.items() if domain.entries)
@@ -121,7 +125,18 @@ class InMemoryPlaybook:
         with self._locks[domain_id]:
             transaction = _Transaction(domain_id, self._domain(domain_id))
             yield transaction
-            self._domains[domain_id] = transaction.domain
+            with self.episodes_lock:
+                self.episodes.update(self._finished(transaction))
+                self._domains[domain_id] = transaction.domain
+
+    def _finished(self, transaction: _Transaction) -> dict[tuple[str, str], EpisodeStatus]:
+        """What the transaction's episodes become. Raises LeaseLost."""
+        changed = {}
+        for claim, result in transaction.finished:
+            key = (claim.episode.domain_id, claim.episode.id)
+            done = leasing.by_holder(claim, partial(leasing.finished, result=result))
+            changed[key] = done(self.episodes[key])
+        return changed
 
     def _domain(self, domain_id: str) -> _Domain:
         return self._domains.get(domain_id, _Domain())
@@ -132,6 +147,7 @@ class _Transaction:
 
     def __init__(self, domain_id: str, domain: _Domain) -> None:
         self._domain_id, self.domain = domain_id, domain
+        self.finished: list[tuple[Claim, str]] = []
 
     @property
     def head(self) -> Position:
@@ -155,6 +171,10 @@ class _Transaction:
         if self.recall(key, request_hash) is None:
             kept = (request_hash, canonical(dict(answer)))
             self.domain = replace(self.domain, answers={**self.domain.answers, key: kept})
+
+    def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """As the port says; the lease is looked at when the transaction closes."""
+        self.finished.append((claim, canonical(dict(result)).decode()))
 
     def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         """As the port says; raises InvalidInput, with nothing done, for an operation that cannot follow."""
