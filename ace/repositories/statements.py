@@ -138,3 +138,8 @@ ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")
 REVOKE_KEY = statement("UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id")
 SECRET = statement("SELECT value FROM server_secrets WHERE name = :name")
 ADD_SECRET = insert(tables.server_secrets, "ON CONFLICT DO NOTHING")
+
+# figures over all domains
+STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
+EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")
+WAITING_SINCE = statement("SELECT min(reported_at) FROM episodes WHERE state IN ('queued', 'leased')")
