@@ -35,16 +35,16 @@ COMPONENTS = {"ace.ops.stage_manager": "stage_manager", "ace.services.staging": 
               "ace.web": "server", "granian": "server", "_granian": "server"}  # fmt: skip
 """Loggers that are a component's own, whichever door they run behind."""
 
-_SECRET_NAME = re.compile(
-    r"(?i)(^|[_\-.])(pass(word|wd|phrase)?|pwd|secrets?|token|api[_\-]?keys?|authorization|cookies?|credentials?|private[_\-]?key)$"
-)
+_NAMES = r"pass(?:word|wd|phrase)|pwd|secret(?:[_\-]access[_\-]key)?|token|api[_\-]?key|private[_\-]?key"
+_SECRET_NAME = re.compile(rf"(?i)(^|[_\-.])({_NAMES}|secrets|api[_\-]?keys|authorization|cookies?|credentials?)$")
 _SECRETS = (
     (re.compile(r"(?i)\bace_[a-z0-9]{16}_[a-z0-9]+"), HIDDEN),
     (re.compile(r"\b(?:sk|pk|rk)-[\w-]{6,}"), HIDDEN),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=:-]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=:-]{8,}|\b(basic\s+)[a-z0-9+/]{12,}=*"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)\b((?:postgres|mysql|redis|mongodb|amqp)[a-z0-9+]*://[^\s:/]*):\S*@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/?#@]*):[^\s/]*@"), rf"\1:{HIDDEN}@"),
-    (re.compile(r"(?i)\b((?:[a-z0-9]+[_-])*(?:password|passwd|pwd|secret|api[_-]?key|token))(\"|')?\s*([=:])\s*"
-                r"(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}\])]+)"), rf"\1\2\3{HIDDEN}"),
+    (re.compile(rf"(?i)\b((?:[a-z0-9]+[_-])*(?:{_NAMES}))(\"|')?\s*([=:])\s*(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}}\])]+)"),
+     rf"\1\2\3{HIDDEN}"),
 )  # fmt: skip
 
 
