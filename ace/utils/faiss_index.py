@@ -209,8 +209,8 @@ class FaissManager:
             for ids, stages, vectors in scan:
                 view.put(ids, stages, vectors)
         seconds = time.monotonic() - started
-        told = {"domain": domain_id, "vectors": len(view), "seconds": round(seconds, 3), "reason": reason}
-        log.info("index_rebuilt", extra=told)
+        log.info("index_rebuilt", extra={"domain": domain_id, "vectors": len(view), "seconds": round(seconds, 3),
+                                         "reason": reason})  # fmt: skip
         self._try_to_save(domain_id, view)
         return view
 

@@ -48,10 +48,14 @@ _SECRETS = (
 )  # fmt: skip
 
 
-def configure(settings: Settings, component: str, *, stream: TextIO | None = None) -> None:
-    """Send this process's logs to `stream` (stderr) as the settings say."""
+def configure(settings: Settings, component: str, *, stream: TextIO | None = None, quiet: bool = False) -> None:
+    """Send this process's logs to `stream` (stderr) as the settings say.
+
+    `quiet`, for a command that talks to a person itself: warnings only, unless the settings name a level.
+    """
     pretty = settings.log_format == "console" or (settings.log_format == "auto" and (stream or sys.stderr).isatty())
-    install(settings.log_level, pretty=pretty, component=component, stream=stream)
+    level = "warning" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
+    install(level, pretty=pretty, component=component, stream=stream)
 
 
 def install(level: str, *, pretty: bool, component: str, stream: TextIO | None = None) -> None:

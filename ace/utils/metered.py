@@ -82,33 +82,34 @@ class MeteredCurator(SemanticCurator):
                 along(transaction, result)
             done.append(result)
 
-        with _merging(domain_id, len(task_insights), insights) as told:
+        started = time.perf_counter()
+        log.info("batch_merge_start", extra={"domain": domain_id, "tasks": len(task_insights), "insights": insights})
+        with _noting_failure(domain_id, len(task_insights), insights):
             result = super().batch_merge(
                 task_insights, domain_id, timeout=timeout, idempotency_key=idempotency_key, along=written
             )
-            told |= {"operations": result.operations if done else 0, "repeated": not done}
+        log.info("batch_merge_complete", extra={
+            "domain": domain_id, "tasks": len(task_insights), "insights": insights, "repeated": not done,
+            "operations": result.operations if done else 0, "seconds": round(time.perf_counter() - started, 4),
+        })  # fmt: skip
         if done:
             metrics.count("insights_processed_total", by=insights)
         return result
 
 
 @contextmanager
-def _merging(domain_id: str, tasks: int, insights: int) -> Iterator[dict[str, Any]]:
-    """Time, trace and log one merge; what is put into the dict is logged at the end."""
-    told: dict[str, Any] = {"domain": domain_id, "tasks": tasks, "insights": insights}
-    log.info("batch_merge_start", extra=dict(told))
-    started = time.perf_counter()
+def _noting_failure(domain_id: str, tasks: int, insights: int) -> Iterator[None]:
+    """Time and trace one merge, and say so when it fails."""
+    attributes = {"ace.tasks": tasks, "ace.insights": insights}
     try:
-        with (
-            tracing.span("merge", {"ace.tasks": tasks, "ace.insights": insights}),
-            metrics.timed("batch_merge_duration_seconds"),
-        ):
-            yield told
+        with tracing.span("merge", attributes), metrics.timed("batch_merge_duration_seconds"):
+            yield
     except Exception as error:
-        told |= {"seconds": round(time.perf_counter() - started, 4), "error": type(error).__name__}
-        log.warning("batch_merge_failed", extra=told)
+        told = type(error).__name__
+        log.warning(
+            "batch_merge_failed", extra={"domain": domain_id, "tasks": tasks, "insights": insights, "error": told}
+        )
         raise
-    log.info("batch_merge_complete", extra=told | {"seconds": round(time.perf_counter() - started, 4)})
 
 
 @contextmanager

@@ -98,6 +98,14 @@ def test_what_is_below_the_level_is_not_written() -> None:
     assert written.getvalue() == ""
 
 
+@pytest.mark.parametrize(("given", "shown"), [({}, ""), ({"log_level": "info"}, "something")])
+def test_a_command_is_quiet_unless_a_level_is_named(stream: io.StringIO, given: dict[str, str], shown: str) -> None:
+    logs.configure(load_settings(log_format="json", **given), "cli", stream=stream, quiet=True)
+    log.info("something")
+    assert shown in stream.getvalue()
+    assert bool(stream.getvalue()) is bool(shown)
+
+
 def test_in_a_terminal_lines_are_for_people(stream: io.StringIO) -> None:
     stream.isatty = lambda: True  # type: ignore[method-assign]
     logs.configure(load_settings(log_format="auto"), "cli", stream=stream)
