@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 
 from ace.bootstrap import App
 from ace.errors import AceError
-from ace.web import administration, bullets, context, domains, health
+from ace.web import administration, bullets, context, domains, episodes, health
 from ace.web.access import Gate
-from ace.web.border import Asgi, Border
+from ace.web.border import Asgi, Border, broken
 from ace.web.problems import Problem, invalid, problem_of
 from ace.web.schemas import ProblemOut
 
-GUARDED = (context, domains, bullets, administration)
+GUARDED = (context, episodes, domains, bullets, administration)
 BEARER = HTTPBearer(auto_error=False, description="an API key, as `ace keys create` prints it")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemOut, "description": words}
@@ -50,6 +50,7 @@ def api(ace: App) -> FastAPI:
     made.add_exception_handler(AceError, _ours)
     made.add_exception_handler(RequestValidationError, _invalid)
     made.add_exception_handler(HTTPException, _http)
+    made.add_exception_handler(Exception, _unforeseen)
     unguarded = [route.path for route in made.routes if isinstance(route, APIRoute)
                  and route.path.startswith("/v1") and not hasattr(route.endpoint, "needs")]  # fmt: skip
     if unguarded:
@@ -81,3 +82,9 @@ async def _http(request: Request, error: Exception) -> Problem:
     title = titles.get(error.status_code, "Request refused")
     detail = f"{request.method} {request.url.path}: {error.detail}. See /docs."
     return Problem(error.status_code, title, detail, headers=error.headers)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Problem:
+    """The answer only: the error itself goes up to the border, which logs it."""
+    del error
+    return broken(request.scope["ace.request_id"])

@@ -46,6 +46,7 @@ class Border:
             await self._app(scope, receive, send)
             return
         started, reply = time.perf_counter(), Reply(send)
+        scope["ace.request_id"] = reply.id
         refusal, body = await self._enter(scope, receive)
         if refusal is None:
             refusal = await self._within(scope, replay(body, receive), reply)
@@ -77,9 +78,14 @@ class Border:
         try:
             task.result()
         except Exception:
-            log.exception("request_failed", extra={"method": scope["method"], "path": scope["path"]})
-            return Problem(500, "Internal error", f"Something went wrong here. Quote request {reply.id} in a report.")
+            log.exception("request_failed", extra={"method": scope["method"], "request_id": reply.id})
+            return broken(reply.id)
         return None
+
+
+def broken(request_id: str) -> Problem:
+    """What is said of an error nobody foresaw."""
+    return Problem(500, "Internal error", f"Something went wrong here. Quote request {request_id} in a report.")
 
 
 class Reply:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from ace.bootstrap import App
 from ace.services.health import Status
+from ace.utils.metrics import CONTENT_TYPE, exposition
 
 router = APIRouter(tags=["health"])
 
@@ -47,6 +48,12 @@ def version(request: Request) -> dict[str, str | None]:
     """Version, commit, and the schema the database is at."""
     app = _app(request)
     return {"version": f"v{app.version}", "commit": app.commit, "schema": app.schema_revision()}
+
+
+@router.get("/metrics")
+def metrics() -> Response:
+    """Every figure, summed over the processes of this data directory, in Prometheus' text format."""
+    return Response(exposition(), media_type=CONTENT_TYPE)
 
 
 def _app(request: Request) -> App:

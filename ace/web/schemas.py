@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ace.core.validation import MAX_ADVICE_CHARS
 from ace.models.access import Role
+from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
 from ace.models.playbook import PlaybookStage, Section, Traffic
 
@@ -93,6 +94,69 @@ class InsightsResponse(BaseModel):
     episode_id: str
     outcomes: list[InsightOut]
     position: int
+
+
+class StepIn(Strict):
+    """One turn of a tool-using agent."""
+
+    thought: str = ""
+    tool: str = ""
+    arguments: str = ""
+    observation: str = ""
+
+
+class OutcomeIn(Strict):
+    """What came of the answer, and who says so."""
+
+    correct: bool | None = Field(None, strict=True, description="null: nobody can tell")
+    verifier: Literal["exact_match", "test", "human", "error", "environment", "llm_judge"] | None = None
+    expected: str | None = Field(None, max_length=MAX_QUERY_CHARS, description="the right answer, where it is known")
+    detail: str = Field("", max_length=MAX_QUERY_CHARS, description="test output, an error's text, a remark")
+
+
+class EpisodeReport(Strict):
+    """What an agent did with one task."""
+
+    receipt: str | None = Field(None, description="as `context` gave it; without one, no bullet can be voted on")
+    episode_id: Word | None = Field(None, description="default: the receipt's id")
+    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
+    task_id: Word | None = None
+    context: str = Field("", max_length=MAX_QUERY_CHARS)
+    answer: str = Field("", max_length=MAX_QUERY_CHARS)
+    reasoning: str = Field("", max_length=MAX_QUERY_CHARS)
+    cited: list[Word] = Field(default_factory=list, max_length=100, description="ids of the bullets it says it used")
+    trace: list[StepIn] = Field(default_factory=list, max_length=1000)
+    outcome: OutcomeIn = OutcomeIn(correct=None, expected=None, detail="")
+    latency_s: float = Field(0.0, ge=0, le=1e9)
+    error: str | None = Field(None, max_length=MAX_QUERY_CHARS)
+
+
+class EpisodeTaken(BaseModel):
+    """The report is durable. `new` is false when it had been sent before."""
+
+    domain: str
+    episode_id: str
+    state: EpisodeState
+    new: bool
+
+
+class EpisodeOut(BaseModel):
+    """How far a report has come; `error` says why the last attempt failed, `result` what the merge did."""
+
+    episode_id: str
+    domain: str
+    state: EpisodeState
+    attempts: int
+    error: str | None
+    result: dict[str, Any] | None
+
+
+class EpisodePage(BaseModel):
+    """Reports by id; `counts` are of the whole domain, by state."""
+
+    episodes: list[EpisodeOut]
+    counts: dict[EpisodeState, int]
+    next: str | None
 
 
 class BulletOut(BaseModel):

@@ -242,3 +242,38 @@ def test_health_has_exactly_the_keys_of_the_runbook(server: Server) -> None:
     assert response.json()["version"].startswith("v")
     assert server.ask("GET", "/readyz").text == "ready"
     assert set(server.ask("GET", "/version").json()) == {"version", "commit", "schema"}
+
+
+def test_what_happened_is_reported_with_the_receipt_once(server: Server) -> None:
+    own = teach(server, "reports", UNITS)["outcomes"][0]["bullet_id"]
+    receipt = server.post("/v1/domains/reports/context", {"task": "units of numbers"}).json()["receipt"]
+    report = {"receipt": receipt, "task": "units of numbers", "answer": "9 km/h", "cited": [own],
+              "outcome": {"correct": True, "verifier": "test"}}  # fmt: skip
+    first, again = (server.post("/v1/domains/reports/episodes", report) for _ in range(2))
+    assert (first.status_code, first.json()["new"], again.json()["new"]) == (202, True, False)
+    other = server.post("/v1/domains/reports/episodes", {**report, "answer": "another"})
+    assert other.status_code == 409
+    page = server.ask("GET", "/v1/domains/reports/episodes?state=queued").json()
+    assert [one["episode_id"] for one in page["episodes"]] == [first.json()["episode_id"]]
+    assert page["counts"] == {"queued": 1, "leased": 0, "done": 0, "dead": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"receipt": "forged.receipt"}, "receipt", id="forged-receipt"),
+        pytest.param({"receipt": None}, "episode_id", id="neither-receipt-nor-id"),
+        pytest.param({"outcome": {"correct": True}}, "outcome.verifier", id="nobody-verified"),
+        pytest.param({"outcome": {"correct": "yes"}}, "outcome.correct", id="correct-as-text"),
+    ],
+)
+def test_a_report_that_cannot_be_used_is_refused(server: Server, change: dict[str, Any], field: str) -> None:
+    receipt = server.post("/v1/domains/refused/context", {"task": "x"}).json()["receipt"]
+    response = server.post("/v1/domains/refused/episodes", {"receipt": receipt, "task": "x", **change})
+    assert (response.status_code, response.json()["field"]) == (422, field)
+
+
+def test_a_receipt_is_good_for_its_own_domain_alone(server: Server) -> None:
+    receipt = server.post("/v1/domains/mine/context", {"task": "x"}).json()["receipt"]
+    response = server.post("/v1/domains/yours/episodes", {"receipt": receipt, "task": "x"})
+    assert (response.status_code, response.json()["field"]) == (422, "receipt")
