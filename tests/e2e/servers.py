@@ -50,9 +50,15 @@ class Server:
         return self.run("-m", "ace", *words)
 
     def workers(self) -> list[psutil.Process]:
-        return [
-            p for p in psutil.Process(self.process.pid).children() if "resource_tracker" not in " ".join(p.cmdline())
-        ]
+        """The processes that answer requests."""
+        return [child for child in psutil.Process(self.process.pid).children() if _answers(child)]
+
+
+def _answers(child: psutil.Process) -> bool:
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE and "resource_tracker" not in " ".join(child.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 @contextmanager
