@@ -51,15 +51,29 @@ class MeteredRetrieval(Retrieval):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def context(self, domain_id: str, query: str, *, k: int, token_budget: int | None = None) -> Context:
-        with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
-            return self.inner.context(domain_id, query, k=k, token_budget=token_budget)
-
-    def context_for_vector(
-        self, domain_id: str, vector: Vectors, *, k: int, token_budget: int | None = None
+    def context(
+        self,
+        domain_id: str,
+        query: str,
+        *,
+        k: int,
+        token_budget: int | None = None,
+        stages: frozenset[PlaybookStage] | None = None,
     ) -> Context:
         with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
-            return self.inner.context_for_vector(domain_id, vector, k=k, token_budget=token_budget)
+            return self.inner.context(domain_id, query, k=k, token_budget=token_budget, stages=stages)
+
+    def context_for_vector(
+        self,
+        domain_id: str,
+        vector: Vectors,
+        *,
+        k: int,
+        token_budget: int | None = None,
+        stages: frozenset[PlaybookStage] | None = None,
+    ) -> Context:
+        with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
+            return self.inner.context_for_vector(domain_id, vector, k=k, token_budget=token_budget, stages=stages)
 
 
 class MeteredCurator(SemanticCurator):
