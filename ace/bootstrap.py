@@ -162,11 +162,31 @@ class App:
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""
+        from ace.utils import metrics
+
+        metrics.request_answered(method, route, status, seconds)
+
+    @contextmanager
+    def observed(self, component: str) -> Iterator[None]:
+        """This process counts into the data directory's metrics, and traces where the settings say.
+
+        Raises StoreUnavailable, MissingExtra.
+        """
+        from ace.utils import metrics, tracing
+
+        metrics.enable(self.settings.data_dir)
+        tracing.enable(self.settings.otel_endpoint, component=component)
+        try:
+            yield
+        finally:
+            tracing.disable()
+            metrics.disable()
 
     @contextmanager
     def serving(self) -> Iterator[None]:
         """What a server process has running beside its requests."""
-        yield
+        with self.observed("server"):
+            yield
 
     @cached_property
     def keys(self) -> Keys:

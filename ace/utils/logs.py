@@ -32,7 +32,7 @@ DEPTH = 6
 QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
 COMPONENTS = {"ace.ops.stage_manager": "stage_manager", "ace.services.staging": "stage_manager",
               "ace.workers.reflection": "reflector", "ace.workers.embedding": "embeddings",
-              "ace.web": "server", "granian": "server", "_granian": "server"}  # fmt: skip
+              "ace.web": "server", "ace.server": "server", "granian": "server", "_granian": "server"}  # fmt: skip
 """Loggers that are a component's own, whichever door they run behind."""
 
 _NAMES = r"pass(?:word|wd|phrase)|pwd|secret(?:[_\-]access[_\-]key)?|token|api[_\-]?key|private[_\-]?key"

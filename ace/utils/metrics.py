@@ -37,6 +37,8 @@ COUNTED = {"add": "bullets_added_total", "promote": "bullets_promoted_total",
            "quarantine": "ace_bullets_quarantined_total"}  # fmt: skip
 """The journal's entries that are counted, by kind."""
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 log = logging.getLogger(__name__)
 _sheet: Sheet | None = None
 _enabling = threading.Lock()
@@ -52,8 +54,10 @@ def enable(data_dir: Path) -> None:
     global _sheet
     directory = (data_dir / "metrics").absolute()
     with _enabling:
-        if _sheet is not None and _sheet.directory == directory:
-            return
+        if _sheet is not None:
+            if _sheet.directory == directory:
+                return
+            _sheet.close()
         _sheet = Sheet(directory)
     clean_up(directory)
     pulse(_sheet)
@@ -63,7 +67,10 @@ def enable(data_dir: Path) -> None:
 def disable() -> None:
     """Stop counting in this process; what was counted stays."""
     global _sheet
-    _sheet = None
+    with _enabling:
+        sheet, _sheet = _sheet, None
+    if sheet is not None:
+        sheet.close()
 
 
 def count(name: str, *labels: str, by: float = 1.0) -> None:
@@ -101,6 +108,12 @@ class Timer:
 
     def __exit__(self, *_: object) -> None:
         observe(self._name, (time.perf_counter() - self._started) * self._scale, *self._labels)
+
+
+def request_answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one HTTP request; `route` is a template, never a path."""
+    count("http_requests_total", method if method in METHODS else "OTHER", route, str(status))
+    observe("ace_http_request_duration_seconds", seconds, route)
 
 
 def entries_committed(entries: Sequence[Entry]) -> None:

@@ -66,6 +66,12 @@ class Sheet:
                 self._open()
             self._file.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
 
+    def close(self) -> None:
+        """Count no more: from now on these are the numbers of one who is gone."""
+        with self._lock:
+            _mine.discard(self.id)
+            os.close(self._alive)
+
     def _open(self) -> None:
         with disk_faults(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)

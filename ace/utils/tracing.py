@@ -1,7 +1,7 @@
 """Traces by OpenTelemetry, when OTEL_EXPORTER_OTLP_ENDPOINT names where they go; else nothing, at the cost of a call.
 
     span                   of                                       attributes
-    <METHOD> <route>       a request (`ObservedRequests`)           http.request.method, http.route, …
+    <METHOD> <route>       a request (`TracedRequests`)           http.request.method, http.route, …
     retrieval              finding the bullets for a question
     merge                  a batch_merge                            ace.tasks, ace.insights
     chat <model>           a call of a language model               gen_ai.* (see `llm_span`)
@@ -88,6 +88,18 @@ def server_span(name: str, headers: Mapping[str, str]) -> AbstractContextManager
 
     context = TraceContextTextMapPropagator().extract(headers)
     return _traced(_tracer, name, context=context, kind=SpanKind.SERVER)
+
+
+def describe_request(span: Span | None, method: str, route: str, status: int) -> None:
+    """Say on a request's span what became of it."""
+    if span is None:
+        return
+    from opentelemetry.trace import StatusCode
+
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
 
 
 def llm_span(model: str, options: Mapping[str, Any]) -> AbstractContextManager[Span | None]:

@@ -32,6 +32,7 @@ MEANING = {
     "metrics_incomplete": "A group of metrics was left out of a scrape, because the database does not answer.",
     "metrics_not_swept": "The counts of ended processes cannot be put together; tried again at the next scrape.",
     "reflection_complete": "The reflector is done with an episode.",
+    "request_failed": "A request met a bug; its caller got 500 and the id of the request.",
     "reflection_unusable": "Nothing could be read from a reflection; the episode teaches nothing more.",
 }
 HEAD = """# Events

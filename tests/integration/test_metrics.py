@@ -14,7 +14,6 @@ from typing import Any
 import dspy
 import psycopg
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException
 
 from ace.bootstrap import App
 from ace.config import get_settings, load_settings
@@ -34,7 +33,7 @@ from ace.utils.llm_adapter import CompactAdapter
 from ace.utils.llm_client import language_model
 from ace.utils.llm_errors import KINDS, kind_of
 from ace.utils.metrics_catalogue import BY_NAME, FAMILIES, Kind, Source
-from ace.utils.observed_http import ObservedRequests
+from ace.web.app import create
 from tests.metrics import told
 from tests.playbooks import DOMAIN, add, helpful, write
 
@@ -191,56 +190,50 @@ def test_errors_have_few_kinds() -> None:
     assert len(KINDS) < 25
 
 
-def service() -> ObservedRequests:
-    api, router = FastAPI(), APIRouter()
+def request(app: App, path: str, method: str = "GET") -> int:
+    """One request to the server's application, as its server would bring it; the status."""
+    answered: list[int] = []
 
-    @router.get("/domains/{domain}/bullets")
-    def bullets(domain: str) -> dict[str, str]:
-        if domain == "broken":
-            raise HTTPException(503)
-        if domain == "bug":
-            raise KeyError(domain)
-        return {}
-
-    api.include_router(router, prefix="/v1")
-    return ObservedRequests(api)
-
-
-def request(service: ObservedRequests, path: str, method: str = "GET") -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message: object) -> None:
-        pass
+    async def send(message: Any) -> None:
+        answered.append(message.get("status", 0))
 
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": [], "http_version": "1.1", "scheme": "http", "server": ("localhost", 80),
-             "client": ("localhost", 1), "root_path": ""}  # fmt: skip
-    asyncio.run(service(scope, receive, send))
+             "client": ("127.0.0.1", 1), "root_path": ""}  # fmt: skip
+    asyncio.run(create(app)(scope, receive, send))
+    return answered[0]
 
 
-ROUTE = "/v1/domains/{domain}/bullets"
 REQUESTS = [
-    ("/v1/domains/customer-a/bullets", "GET", f'method="GET",route="{ROUTE}",status="200"'),
-    ("/v1/domains/broken/bullets", "GET", f'method="GET",route="{ROUTE}",status="503"'),
-    ("/nowhere/1234", "GET", 'method="GET",route="unmatched",status="404"'),
-    ("/v1/domains/customer-a/bullets", "BREW", f'method="OTHER",route="{ROUTE}",status="405"'),
+    ("/livez", "GET", 200, "/livez"),
+    ("/nowhere/1234", "GET", 404, "unknown"),
+    ("/livez", "BREW", 405, "/livez"),
 ]
 
 
-@pytest.mark.parametrize(("path", "method", "expected"), REQUESTS)
-def test_a_request_is_counted_by_the_template_of_its_route(app: App, path: str, method: str, expected: str) -> None:
+@pytest.mark.parametrize(("path", "method", "status", "route"), REQUESTS)
+def test_a_request_is_counted_by_the_template_of_its_route(
+    app: App, path: str, method: str, status: int, route: str
+) -> None:
     seen = Moved(told())
-    request(service(), path, method)
-    assert seen.by(f"http_requests_total{{{expected}}}") == 1
-    route = expected.split('route="')[1].split('"')[0]
+    assert request(app, path, method) == status
+    named = "OTHER" if method == "BREW" else method
+    assert seen.by(f'http_requests_total{{method="{named}",route="{route}",status="{status}"}}') == 1
     assert seen.by(f'ace_http_request_duration_seconds_count{{route="{route}"}}') == 1
 
 
-def test_a_request_that_ends_in_a_bug_counts_as_500(app: App) -> None:
-    with pytest.raises(KeyError):
-        request(service(), "/v1/domains/bug/bullets")
-    assert told()[f'http_requests_total{{method="GET",route="{ROUTE}",status="500"}}'] == 1
+def test_a_process_is_observed_inside_the_block_only(data_dir: Path) -> None:
+    app = Wired()
+    with app.observed("reflector"):
+        app.observe_request("GET", "/livez", 200, 0.01)
+        assert told()["ace_processes"] == 1
+    app.observe_request("GET", "/livez", 200, 0.01)
+    with app.observed("reflector"):
+        assert told()["ace_processes"] == 1
+        assert told()['http_requests_total{method="GET",route="/livez",status="200"}'] == 1
 
 
 def test_memory_and_connections_are_those_of_the_running_processes(app: App, data_dir: Path) -> None:

@@ -40,7 +40,7 @@ from ace.utils.llm_client import language_model
 from ace.utils.llm_protection import Backoff, Protection
 from ace.utils.llm_rate_limit import RateLimiter
 from ace.utils.metered import MeteredCurator, MeteredIndex, MeteredRetrieval
-from ace.utils.observed_http import ObservedRequests
+from ace.utils.traced_http import TracedRequests
 from tests.playbooks import DOMAIN
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra 'otel' is not installed")
@@ -164,7 +164,7 @@ def test_a_request_is_a_span_in_the_callers_trace(collector: Collector) -> None:
     scope = {"type": "http", "method": "GET", "path": "/domains/a", "raw_path": b"/domains/a", "query_string": b"",
              "headers": [(b"traceparent", parent.encode())], "http_version": "1.1", "scheme": "http",
              "server": ("localhost", 80), "client": ("localhost", 1), "root_path": ""}  # fmt: skip
-    asyncio.run(ObservedRequests(api)(scope, receive, send))
+    asyncio.run(TracedRequests(api)(scope, receive, send))
     span = collector.spans()["GET /domains/{domain}"]
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == ("ab" * 16, "cd" * 8)
     assert attributes(span) == {"http.request.method": "GET", "http.route": "/domains/{domain}",
