@@ -173,7 +173,14 @@ class App:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """What a server process has running beside its requests."""
-        yield
+        from ace.utils.stage_schedule import StageSchedule
+
+        schedule = StageSchedule(self)
+        schedule.start()
+        try:
+            yield
+        finally:
+            schedule.stop()
 
     @cached_property
     def keys(self) -> Keys:

@@ -24,7 +24,7 @@ from ace.services.staging import advance
 from ace.utils import stage_log
 
 LEASE = "stage_manager"
-STOP_S = 30.0  # how long `stop` waits for a run that is under way
+STOP_S = 10.0  # how long `stop` waits for a run that is under way
 
 
 class Parts(Protocol):
