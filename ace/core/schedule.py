@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import ceil
 
-LEASE_S = 30.0  # a dead leader is replaced after this at the latest
+LEASE_S = 15.0  # a dead leader is replaced after this at the latest
 LOOK_S = LEASE_S / 3  # a lease is renewed, or asked for, this often
 
 _HOUR, _DAY = 60, 24  # minutes, hours

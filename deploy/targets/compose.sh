@@ -20,7 +20,7 @@ prepare() {
     PREVIOUS=$(docker inspect --format '{{.Config.Image}}' ace-app 2>/dev/null || true)
     if [ -n "${ACE_IMAGE:-}" ]; then
         export EXPECT="" # whoever built it knows its commit
-        run docker pull "$IMAGE"
+        docker image inspect "$IMAGE" >/dev/null 2>&1 || run docker pull "$IMAGE"
     else
         run docker build --build-arg "COMMIT=$COMMIT" --tag "$IMAGE" "$ROOT"
     fi

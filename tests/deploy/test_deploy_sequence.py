@@ -94,6 +94,13 @@ def test_compose_leaves_everything_when_it_cannot_migrate(deploy: Deploy) -> Non
     assert "nothing was rolled out" in done.said
 
 
+def test_compose_goes_back_by_hand_to_an_image_that_is_here(deploy: Deploy) -> None:
+    done = deploy("production", RUNNING_IMAGE="ace-playbook:bad", ACE_IMAGE="ace-playbook:before")
+    assert done.code == 0, done.said
+    assert not [call for call in done.calls if "docker build" in call or "docker pull" in call]
+    order(done.calls, f"run --rm ace-migrate {OLD}", f"{UP} {OLD}")
+
+
 def test_compose_that_has_nothing_to_go_back_to_says_so(deploy: Deploy) -> None:
     done = deploy("production", FAIL_ON=UP)
     assert done.code == 6, done.said
@@ -138,7 +145,7 @@ def test_a_dry_run_changes_nothing(deploy: Deploy, target: str) -> None:
     assert done.code == 0, done.said
     assert "nothing was done" in done.said
     assert "migrat" in done.said
-    looking = re.compile(r"docker (inspect|compose version)|get deployment")
+    looking = re.compile(r"docker (inspect|image inspect|compose version)|get deployment")
     assert [call for call in done.calls if not looking.search(call)] == []
 
 

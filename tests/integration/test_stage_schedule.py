@@ -19,6 +19,7 @@ from ace.bootstrap import App
 from ace.config import Settings, get_settings, load_settings
 from ace.core.gates import Gate, Gates
 from ace.core.ports import Leases, PlaybookStore
+from ace.core.schedule import LEASE_S
 from ace.errors import StoreUnavailable
 from ace.models.playbook import PlaybookStage
 from ace.models.staging import Advance
@@ -78,9 +79,9 @@ def test_the_other_waits_and_takes_over_when_the_lease_runs_out() -> None:
     one, other = StageSchedule(parts, holder="one"), StageSchedule(parts, holder="other")
     one.step()
     late = proven(parts.store, "learned later")
-    assert 0 < other.step() <= 10
+    assert 0 < other.step() <= LEASE_S / 3
     assert parts.store.get_many("customer-a", [late])[0].stage == SHADOW
-    parts.clock.advance(30)  # the one has died
+    parts.clock.advance(LEASE_S)  # the one has died
     other.step()
     assert parts.store.get_many("customer-a", [late])[0].stage == STAGING
     assert parts.leases.holder(LEASE, now=parts.clock.now().timestamp()) == "other"
@@ -91,7 +92,7 @@ def test_an_outage_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -
     schedule = StageSchedule(parts)
     own = proven(parts.store, "advice")
     parts.leases.outage = StoreUnavailable("The database is away.")
-    assert schedule.step() == pytest.approx(10)
+    assert schedule.step() == pytest.approx(LEASE_S / 3)
     assert ("ace.stage_manager", logging.WARNING, "stage_manager_failed") in caplog.record_tuples
     parts.leases.outage = None
     schedule.step()
