@@ -16,7 +16,7 @@ from ace.errors import InvalidInput, NotFound
 from ace.models.staging import Advance
 from ace.ops.command import All, Domains, Json, run, show
 from ace.services.staging import advance, due
-from ace.utils import stage_log
+from ace.utils import logs, metrics, stage_log
 from ace.utils.stage_schedule import LEASE
 
 
@@ -32,12 +32,14 @@ def stage_manager(
     Example: python -m ace.ops.stage_manager --domain customer-a --dry-run
     """
     app = App()
+    metrics.enable(app.settings.data_dir)
+    logs.configure(app.settings, "stage_manager", quiet=True)
     if schedule:
         typer.echo("\n".join(crontab(app)))
         return
     done = [_one(app, domain_id, dry_run) for domain_id in _chosen(app, domain or [], every)]
     if not dry_run:
-        stage_log.ran(done)
+        stage_log.ran(done, app.clock.now().timestamp())
     show(_facts(done, dry_run), as_json=as_json, lines=_lines(done, dry_run))
 
 

@@ -84,7 +84,7 @@ class StageSchedule:
         try:
             self._app.leases.release(LEASE, self._holder)
         except AceError as error:  # it runs out by itself
-            stage_log.log.warning("stage_manager_failed", extra={"error": str(error)})
+            stage_log.failed(error)
 
     def step(self) -> float:
         """Do what is due now; the seconds until the next look."""
@@ -94,7 +94,7 @@ class StageSchedule:
             if is_due(self._seconds(), leads=self._leads, last=self._last, interval_s=interval):
                 self._advance_all()
         except AceError as error:
-            stage_log.log.warning("stage_manager_failed", extra={"error": str(error)})
+            stage_log.failed(error)
             return look
         return pause(self._seconds(), leads=self._leads, last=self._last, interval_s=interval, look_s=look)
 
@@ -104,7 +104,7 @@ class StageSchedule:
         self._leads = self._app.leases.acquire(LEASE, self._holder, now=now, seconds=self._lease_s)
         if self._leads and not led:
             self._last = None
-            stage_log.log.info("stage_manager_leads", extra={"holder": self._holder})
+            stage_log.leads(self._holder)
         return self._leads
 
     def _advance_all(self) -> None:
@@ -115,7 +115,7 @@ class StageSchedule:
             run.append(advance(domain_id, store=self._app.store, gates=self._app.gates, clock=self._app.clock))
             self._observe(run[-1])
         self._last = started
-        stage_log.ran(run)
+        stage_log.ran(run, self._app.clock.now().timestamp())
 
     def _seconds(self) -> float:
         return self._app.clock.monotonic()

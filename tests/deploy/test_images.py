@@ -96,6 +96,13 @@ def test_the_database_counts_statements_and_finds_the_scripts(services: dict[str
     assert "CREATE DATABASE ace OWNER ace" in init
 
 
+def test_compose_mounts_files_there_are(services: dict[str, dict[str, Any]]) -> None:
+    for name, one in services.items():
+        for volume in one.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert not source.startswith("./") or source == "./secrets" or (ROOT / source).exists(), (name, source)
+
+
 def test_no_secret_is_written_down() -> None:
     text = COMPOSE.read_text()
     assert not re.search(r"(PASSWORD|KEY): +[^\s$]", text)
