@@ -9,12 +9,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SERVICES = {"ace-app", "ace-embeddings", "ace-reflector"}
+MODEL = "ACE_MODEL=openai/nobody\nACE_MODEL_BASE_URL=http://127.0.0.1:9/v1\n"
 SHIPPED = ("ace", "alembic", "alembic.ini", "scripts", "deploy", "pyproject.toml")
 
 
@@ -24,7 +28,7 @@ class Site:
     def __init__(self, checkout: Path, root: Path, models: Path, port: int) -> None:
         self.checkout, self.root, self.url = checkout, root, f"http://127.0.0.1:{port}"
         ours = {"ACE_DEPLOY_ROOT": str(root), "ACE_DEPLOY_PORT": str(port), "ACE_DEPLOY_PYTHON": sys.executable,
-                "ACE_DEPLOY_SERVICES": "ace-app", "ACE_MODELS_DIR": str(models)}  # fmt: skip
+                "ACE_MODELS_DIR": str(models)}  # fmt: skip
         clean = {key: value for key, value in os.environ.items() if not key.startswith("ACE_")}
         self._environment = {**clean, **ours, "GIT_CONFIG_GLOBAL": "/dev/null"}
 
@@ -49,9 +53,26 @@ class Site:
         """The commit that answers now."""
         return str(httpx.get(f"{self.url}/version", timeout=5).json()["commit"])
 
+    def running(self) -> dict[str, str]:
+        """The services that run, and the release each runs."""
+        pids = {file.stem: int(file.read_text()) for file in self.root.glob("run/*.pid")}
+        return {name: str(Path(f"/proc/{pid}/cwd").readlink()) for name, pid in pids.items() if psutil.pid_exists(pid)}
+
     def stop(self) -> None:
         for file in self.root.glob("run/*.pid"):
-            os.killpg(int(file.read_text()), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(int(file.read_text()), signal.SIGKILL)
+
+
+def two_free_ports() -> int:
+    """The lower of two ports side by side: the server's, and the embeddings'."""
+    for _ in range(100):
+        with socket.socket() as one, socket.socket() as other, suppress(OSError):
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            other.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("no two free ports side by side")
 
 
 @pytest.fixture
@@ -62,9 +83,9 @@ def site(tmp_path: Path, models_dir: Path) -> Iterator[Site]:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         checkout.mkdir(exist_ok=True)
         copy(source, checkout / name)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (tmp_path / "machine").mkdir()
+    (tmp_path / "machine" / "settings.env").write_text(MODEL)
+    port = two_free_ports()
     made = Site(checkout, tmp_path / "machine", models_dir, port)
     made._git("init", "--quiet")
     yield made
@@ -75,6 +96,7 @@ def test_a_broken_release_gives_way_to_the_one_before_it(site: Site) -> None:
     good = site.commit("good")
     assert f"{good} serves at {site.url}" in site.deploy()
     assert site.served() == good
+    assert site.running() == dict.fromkeys(SERVICES, str((site.root / "current").resolve()))
 
     health = site.checkout / "ace" / "web" / "health.py"
     health.write_text(health.read_text().replace('PlainTextResponse("ready")', 'PlainTextResponse("not yet", 503)'))
@@ -84,6 +106,7 @@ def test_a_broken_release_gives_way_to_the_one_before_it(site: Site) -> None:
     assert "rolled back in" in said
     assert site.served() == good
     assert (site.root / "current").resolve().name.endswith(good[:10])
+    assert site.running() == dict.fromkeys(SERVICES, str((site.root / "current").resolve()))
 
     migration = site.checkout / "scripts" / "migrate.sh"
     migration.write_text("#!/bin/sh\nexit 1\n")
@@ -91,7 +114,7 @@ def test_a_broken_release_gives_way_to_the_one_before_it(site: Site) -> None:
     assert "nothing was rolled out" in site.deploy(code=1)
     assert site.served() == good
 
-    (site.root / "settings.env").write_text("ACE_K=7\n")
+    (site.root / "settings.env").write_text(f"{MODEL}ACE_K=7\n")
     migration.write_text((ROOT / "scripts" / "migrate.sh").read_text())
     shutil.copy(ROOT / "ace" / "web" / "health.py", health)
     better = site.commit("better")
@@ -110,7 +133,7 @@ def test_a_first_release_that_fails_has_nothing_to_go_back_to(site: Site) -> Non
 def test_a_dry_run_does_nothing(site: Site) -> None:
     site.commit("good")
     assert "nothing was done" in site.deploy("--dry-run")
-    assert not site.root.exists()
+    assert not (site.root / "releases").exists()
 
 
 @pytest.mark.parametrize(
