@@ -8,6 +8,8 @@
 WITH wanted(name, on_table, remedy) AS (VALUES
     ('idx_playbook_bullets_domain_stage', 'playbook_bullets',
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_playbook_bullets_domain_stage ON playbook_bullets(domain_id, stage);'),
+    ('idx_playbook_bullets_domain_born', 'playbook_bullets',
+     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_playbook_bullets_domain_born ON playbook_bullets(domain_id, born_seq);'),
     ('idx_playbook_bullets_section', 'playbook_bullets',
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_playbook_bullets_section ON playbook_bullets(section) WHERE section IS NOT NULL;'),
     ('idx_episodes_state_due', 'episodes',
