@@ -35,9 +35,11 @@ bench: setup     ## the benchmarks, beside what one would use instead
 docs: setup      ## execute every documented block
 	@$(BIN)/python -m pytest tests/docs
 
-lock:            ## resolve pyproject.toml into requirements.lock (hashes, no hosts)
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+LOCK   := pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
+lock:            ## resolve pyproject.toml into requirements.lock and, for the image, requirements-runtime.lock
+	@$(BIN)/uv $(LOCK) --group dev -o requirements.lock
+	@$(BIN)/uv $(LOCK) --constraint requirements.lock -o requirements-runtime.lock
 
 clean:           ## forget the environment and all data
 	rm -rf $(VENV) .ace

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Embedder,
         EpisodeQueue,
         Generator,
+        Leases,
         PlaybookStore,
         Reflector,
         SecondLook,
@@ -71,6 +72,12 @@ class App:
         from ace.repositories.episode_repository import EpisodeRepository
 
         return EpisodeRepository()
+
+    @cached_property
+    def leases(self) -> Leases:
+        from ace.repositories.lease_repository import LeaseRepository
+
+        return LeaseRepository()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -185,8 +192,15 @@ class App:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """What a server process has running beside its requests."""
+        from ace.utils.stage_schedule import StageSchedule
+
         with self.observed("server"):
-            yield
+            schedule = StageSchedule(self)
+            schedule.start()
+            try:
+                yield
+            finally:
+                schedule.stop()
 
     @cached_property
     def keys(self) -> Keys:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ace.core.replay import NEXT_STAGE
-from ace.models.plan import Operation, Promote, Quarantine
 from ace.models.playbook import Bullet, PlaybookStage
+from ace.models.staging import Move
 
 
 class Verdict(StrEnum):
@@ -66,15 +66,15 @@ def decide(bullet: Bullet, gates: Gates) -> Decision:
     return Decision(verdict=Verdict.RISE if passed else Verdict.STAY, reason=needed)
 
 
-def operations(bullets: Iterable[Bullet], gates: Gates) -> list[Operation]:
+def moves(bullets: Iterable[Bullet], gates: Gates) -> list[Move]:
     """The promotions and quarantines due, one step per bullet."""
     due = ((bullet, decide(bullet, gates)) for bullet in bullets)
-    return [step for bullet, decision in due for step in _step(bullet, decision)]
+    return [
+        Move(bullet_id=bullet.id, before=bullet.stage, after=_after(bullet, decision.verdict), reason=decision.reason)
+        for bullet, decision in due
+        if decision.verdict != Verdict.STAY
+    ]
 
 
-def _step(bullet: Bullet, decision: Decision) -> list[Operation]:
-    if decision.verdict == Verdict.RISE:
-        return [Promote(bullet_id=bullet.id, to=NEXT_STAGE[bullet.stage], reason=decision.reason)]
-    if decision.verdict == Verdict.QUARANTINE:
-        return [Quarantine(bullet_id=bullet.id, reason=decision.reason)]
-    return []
+def _after(bullet: Bullet, verdict: Verdict) -> PlaybookStage:
+    return NEXT_STAGE[bullet.stage] if verdict == Verdict.RISE else PlaybookStage.QUARANTINED

@@ -7,6 +7,7 @@ EpisodeQueue      what agents reported, until it is merged    repositories      
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
 KeyStore          API keys                                    repositories          InMemoryKeys
 Secrets           random values all processes share           repositories          InMemorySecrets
+Leases            who leads, until when                       repositories          InMemoryLeases
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
 """
@@ -178,6 +179,11 @@ class PlaybookStore(Protocol):
         """Every bullet, oldest first."""
         ...
 
+    def ripe(self, domain_id: str, *, stage: PlaybookStage, helpful_min: int, ratio_min: float) -> list[Bullet]:
+        """The bullets of a stage that harmed at least as often as they helped, or show so many helpful votes and so
+        many per harmful one; oldest first."""
+        ...
+
     def count_by_stage(self, domain_id: str) -> dict[PlaybookStage, int]:
         """How many bullets each stage holds (every stage is a key)."""
         ...
@@ -274,6 +280,20 @@ class EpisodeQueue(Protocol):
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""
+        ...
+
+
+class Leases(Protocol):
+    def acquire(self, name: str, holder: str, *, now: float, seconds: float) -> bool:
+        """Take a lease that is free or has run out, or renew one's own; False while another holds it."""
+        ...
+
+    def release(self, name: str, holder: str) -> None:
+        """Give one's own lease back; another's stays."""
+        ...
+
+    def holder(self, name: str, *, now: float) -> str | None:
+        """Who holds it now."""
         ...
 
 

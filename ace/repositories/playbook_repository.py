@@ -83,6 +83,12 @@ class PlaybookRepository:
             rows = self._database.rows(statements.GET_STAGE, domain_id=domain_id, stage=PlaybookStage(stage).value)
         return [bullet_from_row(domain_id, row) for row in rows]
 
+    def ripe(self, domain_id: str, *, stage: PlaybookStage, helpful_min: int, ratio_min: float) -> list[Bullet]:
+        """The bullets of a stage that may have to move: see the port. Those without a vote are not even read."""
+        rows = self._database.rows(statements.RIPE, domain_id=domain_id, stage=stage.value, helpful_min=helpful_min,
+                                   ratio_min=ratio_min)  # fmt: skip
+        return [bullet_from_row(domain_id, row) for row in rows]
+
     def count_by_stage(self, domain_id: str) -> dict[PlaybookStage, int]:
         """How many bullets each stage holds (every stage is a key)."""
         return _counts(self._database.rows(statements.COUNT_BY_STAGE, domain_id=domain_id))

@@ -78,6 +78,12 @@ GET = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id = :id")
 GET_MANY = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id IN (SELECT value FROM {{listed}})")
 GET_ALL = statement(f"{_BULLET} WHERE domain_id = :domain_id ORDER BY born_seq")
 GET_STAGE = statement(f"{_BULLET} WHERE domain_id = :domain_id AND stage = :stage ORDER BY born_seq")
+RIPE = statement(
+    f"{_BULLET} WHERE domain_id = :domain_id AND stage = :stage AND (helpful_count > 0 OR harmful_count > 0) AND"
+    " (harmful_count >= CASE WHEN helpful_count > 1 THEN helpful_count ELSE 1 END OR (helpful_count >= :helpful_min AND"
+    " CAST(helpful_count AS DOUBLE PRECISION) / CASE WHEN harmful_count > 1 THEN harmful_count ELSE 1 END"
+    " >= :ratio_min)) ORDER BY born_seq"
+)
 COUNT_BY_STAGE = statement("SELECT stage, count(*) FROM playbook_bullets WHERE domain_id = :domain_id GROUP BY stage")
 COUNT_ALL = statement("SELECT domain_id, stage, count(*) FROM playbook_bullets GROUP BY domain_id, stage")
 PAGE = statement(
@@ -173,3 +179,12 @@ COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOM
 STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
 EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")
 WAITING_SINCE = statement("SELECT min(reported_at) FROM episodes WHERE state IN ('queued', 'leased')")
+
+# leases
+ACQUIRE = insert(
+    tables.leases,
+    "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until"
+    " WHERE leases.holder = excluded.holder OR leases.until <= :now RETURNING holder",
+)
+RELEASE = statement("DELETE FROM leases WHERE name = :name AND holder = :holder")
+HOLDER = statement("SELECT holder FROM leases WHERE name = :name AND until > :now")

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from ace.core import leasing, replay
+from ace.core.gates import Gate, Verdict, decide
 from ace.core.journal import canonical
 from ace.core.ports import BulletFilter, Listed, Vectors
 from ace.core.validation import check_domain
@@ -92,6 +93,10 @@ class InMemoryPlaybook:
 
     def get_all(self, domain_id: str, stage: PlaybookStage | None = None) -> list[Bullet]:
         return [bullet for bullet in self._domain(domain_id).state.bullets.values() if stage in (None, bullet.stage)]
+
+    def ripe(self, domain_id: str, *, stage: PlaybookStage, helpful_min: int, ratio_min: float) -> list[Bullet]:
+        gates = {stage: Gate(helpful_min=helpful_min, ratio_min=ratio_min)}
+        return [b for b in self.get_all(domain_id, stage) if decide(b, gates).verdict != Verdict.STAY]
 
     def count_by_stage(self, domain_id: str) -> dict[PlaybookStage, int]:
         counted = Counter(bullet.stage for bullet in self.get_all(domain_id))

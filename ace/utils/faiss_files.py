@@ -3,11 +3,16 @@
 The manifest vouches for every file (see checked_files) and says what they are: domain, embedding model, position and
 head hash of the journal, and the bullet ids of each shelf. A view that is unsound, or of another model, is Unsound.
 Whether its journal is still the database's is for the reader to ask.
+
+`<sha256 of the domain>.unload` is touched to ask every process to give up the view it holds in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ace.models.journal import Position
@@ -15,8 +20,12 @@ from ace.models.playbook import PlaybookStage
 from ace.utils.checked_files import Unsound, discard, keep, vouched
 from ace.utils.faiss_shelf import Shelf
 from ace.utils.faiss_view import View
+from ace.utils.files import disk_faults
 
 FORMAT = 1
+ABANDONED_S = 3600.0  # a temporary file this old has no writer any more
+
+_OWNED = re.compile(r"\.?([0-9a-f]{64})\.")
 
 
 def save(view: View, folder: Path, domain_id: str, model: str) -> None:
@@ -50,6 +59,57 @@ def load(folder: Path, domain_id: str, model: str) -> View:
 def remove(folder: Path, domain_id: str) -> None:
     """Forget the domain's files. Raises StoreUnavailable."""
     discard(folder, _name(domain_id), tuple(_suffix(stage) for stage in PlaybookStage))
+
+
+def size(folder: Path, domain_id: str) -> int:
+    """How many bytes the domain's files take."""
+    return total(files_of(folder, domain_id))
+
+
+def total(files: Iterable[Path]) -> int:
+    """How many bytes these files take."""
+    return sum(_bytes(file) for file in files)
+
+
+def files_of(folder: Path, domain_id: str) -> list[Path]:
+    """Every file of the domain, its lock too."""
+    name = _name(domain_id)
+    return sorted([*folder.glob(f"{name}.*"), *folder.glob(f".{name}.*")])
+
+
+def strangers(folder: Path, known: Collection[str], *, now: float) -> list[Path]:
+    """The files of domains other than `known`, and what writers that were killed left half written."""
+    names = {_name(domain_id) for domain_id in known}
+    return sorted(file for file in folder.glob("*") if _is_strange(file, names, now)) if folder.is_dir() else []
+
+
+def ask_to_unload(folder: Path, domain_id: str) -> None:
+    """Ask every process to give up its view of the domain, within a second of its next search. StoreUnavailable."""
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{_name(domain_id)}.unload").write_text(str(time.time_ns()))
+
+
+def asked_to_unload(folder: Path, domain_id: str) -> str:
+    """What changes with each `ask_to_unload`."""
+    try:
+        return (folder / f"{_name(domain_id)}.unload").read_text()
+    except OSError:
+        return ""
+
+
+def _is_strange(file: Path, names: Collection[str], now: float) -> bool:
+    if file.name.endswith(".tmp"):
+        return file.is_file() and now - file.stat().st_mtime > ABANDONED_S
+    owner = _OWNED.match(file.name)
+    return owner is not None and owner[1] not in names
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # replaced meanwhile
+        return 0
 
 
 def _shelf(folder: Path, name: str, stage: str, ids: list[str]) -> Shelf:

@@ -68,9 +68,10 @@ class IndexedStore(Protocol):
 class _Held:
     """A domain's place: whoever holds `lock` may use or change the view."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str = "") -> None:
         self.lock = threading.Lock()
         self.view: View | None = None
+        self.asked = asked  # the last request to unload that was there when the view was made
         self.used = 0.0
 
 
@@ -127,6 +128,11 @@ class FaissManager:
         """How many vectors the domain has now."""
         return sum(self._store.count_by_stage(check_domain(domain_id)).values())
 
+    def load(self, domain_id: str) -> int:
+        """Have the domain's index in memory, as of the journal's head; how many vectors it holds."""
+        with self._held(domain_id) as held:
+            return len(self._current(domain_id, held))
+
     def save(self, domain_id: str) -> None:
         """Put the domain's index on the disk, as of the journal's head. Raises StoreUnavailable."""
         with self._held(domain_id) as held:
@@ -149,6 +155,11 @@ class FaissManager:
         """Save the domain's index if it has changed and forget it; the next call loads it again."""
         self._unload([check_domain(domain_id)], patience=PATIENCE_S)
 
+    def unload_everywhere(self, domain_id: str) -> None:
+        """Unload it here and in every other process that shares the folder. Raises StoreUnavailable."""
+        self.unload(domain_id)
+        faiss_files.ask_to_unload(self._directory, domain_id)
+
     def unload_idle(self) -> None:
         """Unload what nobody has used for `idle_s` seconds. Every call does so, too."""
         oldest = time.monotonic() - self._idle_s
@@ -166,7 +177,9 @@ class FaissManager:
     def _held(self, domain_id: str) -> Iterator[_Held]:
         """The domain's place, for this thread alone; afterwards what is too much is unloaded."""
         with self._lock:
-            held = self._domains.setdefault(check_domain(domain_id), _Held())
+            held = self._domains.get(check_domain(domain_id))
+            if held is None:
+                held = self._domains[domain_id] = _Held(self._asked(domain_id))
         with held.lock:
             held.used = time.monotonic()
             yield held
@@ -242,6 +255,7 @@ class FaissManager:
             return
         self._next_sweep = now + SWEEP_EVERY_S
         self.unload_idle()
+        self._unload([domain_id for domain_id, held in self._by_age() if held.asked != self._asked(domain_id)])
         excess = sum(self.loaded().values()) - self._memory_bytes
         leaving: list[str] = []
         for domain_id, size in list(self.loaded().items())[:-1]:
@@ -263,6 +277,9 @@ class FaissManager:
                     self._domains.pop(domain_id, None)
                 finally:
                     held.lock.release()
+
+    def _asked(self, domain_id: str) -> str:
+        return faiss_files.asked_to_unload(self._directory, domain_id)
 
     def _by_age(self) -> list[tuple[str, _Held]]:
         """The domains in memory, the one used last at the end."""

@@ -15,6 +15,7 @@ import queue
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ class LocalModel:
     """The model's server process. `threads` are those of the model; `deadline_seconds` is for the whole start.
 
     The first start converts the weights (5 s); later ones take 1-2 s. `progress` gets a line before each slow step.
-    Errors of the server land in `models_dir/local-model.log`.
+    Errors of the server land in `models_dir/local-model.log`, or among the temporary files where that is read-only.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class LocalModel:
         self._progress = progress
         self._process: subprocess.Popen[str] | None = None
         self._base_url = ""
-        self.log_file = models_dir / "local-model.log"
+        writable = os.access(models_dir, os.W_OK) or not models_dir.is_dir()
+        self.log_file = (models_dir if writable else Path(tempfile.gettempdir())) / "local-model.log"
 
     @property
     def base_url(self) -> str:

@@ -42,11 +42,14 @@ _CONTROL_TOKEN = 3  # GGUF's token type for <|im_start|> and the like
 def prepare(models_dir: Path, progress: Progress = silent, *, deadline_seconds: float = 300.0) -> Path:
     """The engine's folder, converting the model first if need be (about 5 s, once).
 
-    Two processes may call it at once. Raises MissingModelFiles when the GGUF is not here, StoreUnavailable,
-    DeadlineExceeded when another process converts for longer than `deadline_seconds`.
+    Two processes may call it at once. What is there already is used, from a read-only folder too.
+    Raises MissingModelFiles when the GGUF is not here, StoreUnavailable, DeadlineExceeded when another process
+    converts for longer than `deadline_seconds`.
     """
     folder = engine_folder(models_dir)
     ends = time.monotonic() + deadline_seconds
+    if _is_good(folder):
+        return folder
     with disk_faults(folder), sole_holder(models_dir / f".{NAME}.engine.lock", ends):
         if not _is_good(folder):
             progress(f"{NAME}: converting the weights, once")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HIDDEN = "[hidden]"
 DEPTH = 6
 QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
-COMPONENTS = {"ace.ops.stage_manager": "stage_manager", "ace.services.staging": "stage_manager",
+COMPONENTS = {"ace.stage_manager": "stage_manager", "ace.ops.stage_manager": "stage_manager",
               "ace.workers.reflection": "reflector", "ace.workers.embedding": "embeddings",
               "ace.web": "server", "ace.server": "server", "granian": "server", "_granian": "server"}  # fmt: skip
 """Loggers that are a component's own, whichever door they run behind."""

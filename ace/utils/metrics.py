@@ -178,7 +178,7 @@ def rule(kept: str) -> Callable[[float, float], float] | None:
 
 def pulse(sheet: Sheet) -> None:
     """Write down what this process uses now."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     from ace.repositories.database import open_connections
 

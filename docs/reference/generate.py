@@ -20,6 +20,8 @@ MEANING = {
     "batch_merge_start": "A merge begins.",
     "batch_merge_complete": "A merge is done; `repeated`: the request was known, and answered as the first time.",
     "batch_merge_failed": "A merge ended in an error, and nothing of it was written.",
+    "bullet_promoted": "A bullet has risen a stage, for `reason`.",
+    "bullet_quarantined": "A bullet is out of use, for `reason`.",
     "circuit_breaker_opened": "Calls of this role are refused from now on, until a probe succeeds.",
     "circuit_breaker_unprotected": "The breakers' rows cannot be read; calls pass for `seconds`.",
     "index_not_loaded": "A saved index cannot be used, for `reason`; it is made anew.",
@@ -34,6 +36,9 @@ MEANING = {
     "reflection_complete": "The reflector is done with an episode.",
     "request_failed": "A request met a bug; its caller got 500 and the id of the request.",
     "reflection_unusable": "Nothing could be read from a reflection; the episode teaches nothing more.",
+    "stage_manager_failed": "A run of the stage manager met an outage; the next one may do better.",
+    "stage_manager_leads": "This process runs the stage manager's schedule from now on.",
+    "stage_manager_run": "The stage manager has looked at every bullet that may have to move.",
 }
 HEAD = """# Events
 

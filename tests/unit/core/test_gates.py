@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ace.core.gates import Gate, Verdict, decide, operations
+from ace.core.gates import Gate, Verdict, decide, moves
 from ace.core.replay import NEXT_STAGE, staged
 from ace.models.plan import Promote, Quarantine
 from ace.models.playbook import Bullet, PlaybookStage
@@ -48,7 +48,8 @@ def test_the_table(stage: str, helpful: int, harmful: int, verdict: str) -> None
 @given(st.sampled_from(PlaybookStage), st.integers(0, 30), st.integers(0, 30))
 def test_what_is_due_is_always_a_step_the_stages_allow(stage: PlaybookStage, helpful: int, harmful: int) -> None:
     before = bullet(stage, helpful, harmful)
-    for step in operations([before], GATES):
-        assert isinstance(step, Promote | Quarantine)
-        after = staged(before, step)
+    for move in moves([before], GATES):
+        assert isinstance(move.operation, Promote | Quarantine)
+        after = staged(before, move.operation)
+        assert (move.before, move.after) == (stage, after.stage)
         assert after.stage in {NEXT_STAGE.get(stage), PlaybookStage.QUARANTINED}

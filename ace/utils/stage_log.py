@@ -1,0 +1,51 @@
+"""What the stage manager did, as log events of the logger `ace.stage_manager`.
+
+event                  fields
+bullet_promoted        domain, bullet_id, stage_from, stage_to, reason
+bullet_quarantined     domain, bullet_id, stage_from, reason
+stage_manager_run      domains, promoted, quarantined
+stage_manager_failed   error
+stage_manager_leads    holder     (this process runs the schedule from now on)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from ace.errors import AceError
+from ace.models.playbook import PlaybookStage
+from ace.models.staging import Advance
+from ace.utils import metrics
+
+log = logging.getLogger("ace.stage_manager")
+
+
+def moved(done: Advance) -> None:
+    """One event per bullet that moved."""
+    for move in done.moves:
+        before, after = move.before.value, move.after.value
+        if move.after == PlaybookStage.QUARANTINED:
+            log.info("bullet_quarantined", extra={"domain": done.domain_id, "bullet_id": move.bullet_id,
+                                                  "stage_from": before, "reason": move.reason})  # fmt: skip
+        else:
+            log.info("bullet_promoted", extra={"domain": done.domain_id, "bullet_id": move.bullet_id,
+                                               "stage_from": before, "stage_to": after,
+                                               "reason": move.reason})  # fmt: skip
+
+
+def ran(run: Sequence[Advance], now: float) -> None:
+    """One event, and the metric of the last run, for a run over some domains that ended at `now`."""
+    promoted, quarantined = sum(done.promoted for done in run), sum(done.quarantined for done in run)
+    log.info("stage_manager_run", extra={"domains": len(run), "promoted": promoted, "quarantined": quarantined})
+    metrics.stage_manager_ran(now)
+
+
+def failed(error: AceError) -> None:
+    """One event for a run that an error of ours ended; the next one may do better."""
+    log.warning("stage_manager_failed", extra={"error": str(error)})
+
+
+def leads(holder: str) -> None:
+    """One event for a process that has come to run the schedule."""
+    log.info("stage_manager_leads", extra={"holder": holder})

@@ -1,0 +1,121 @@
+"""The stage manager inside the server: a thread that promotes and quarantines in every domain, every so often.
+
+Any number of processes may have one; the one that holds the lease `stage_manager` does the work. It renews the lease
+while it lives; when it is killed the lease runs out and another process goes on. What is due when is
+`ace.core.schedule`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from ace.config import Settings
+from ace.core.gates import Gates
+from ace.core.ports import Clock, Leases, PlaybookStore
+from ace.core.schedule import LEASE_S, is_due, pause
+from ace.errors import AceError
+from ace.models.staging import Advance
+from ace.services.staging import advance
+from ace.utils import stage_log
+
+LEASE = "stage_manager"
+STOP_S = 10.0  # how long `stop` waits for a run that is under way
+
+
+class Parts(Protocol):
+    """What the schedule uses of the application."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def store(self) -> PlaybookStore: ...
+
+    @property
+    def leases(self) -> Leases: ...
+
+    @property
+    def gates(self) -> Gates: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+class StageSchedule:
+    """Made, started and stopped in the process that serves. `observe` is told of every domain's run."""
+
+    def __init__(
+        self,
+        app: Parts,
+        *,
+        lease_s: float = LEASE_S,
+        observe: Callable[[Advance], None] = stage_log.moved,
+        holder: str | None = None,
+    ) -> None:
+        self._app, self._lease_s, self._observe = app, lease_s, observe
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._leads = False
+        self._last: float | None = None
+
+    def start(self) -> None:
+        """Begin in a thread of its own, unless the interval is 0. The process must not fork afterwards."""
+        if self._app.settings.stage_interval_s > 0:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._work, name="stage-manager", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End it, and leave the lease to another process at once."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+            self._thread = None
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self.step()):
+            pass
+        try:
+            self._app.leases.release(LEASE, self._holder)
+        except AceError as error:  # it runs out by itself
+            stage_log.failed(error)
+
+    def step(self) -> float:
+        """Do what is due now; the seconds until the next look."""
+        interval, look = self._app.settings.stage_interval_s, self._lease_s / 3
+        try:
+            self._renew()
+            if is_due(self._seconds(), leads=self._leads, last=self._last, interval_s=interval):
+                self._advance_all()
+        except AceError as error:
+            stage_log.failed(error)
+            return look
+        return pause(self._seconds(), leads=self._leads, last=self._last, interval_s=interval, look_s=look)
+
+    def _renew(self) -> bool:
+        now = self._app.clock.now().timestamp()
+        led = self._leads
+        self._leads = self._app.leases.acquire(LEASE, self._holder, now=now, seconds=self._lease_s)
+        if self._leads and not led:
+            self._last = None
+            stage_log.leads(self._holder)
+        return self._leads
+
+    def _advance_all(self) -> None:
+        started, run = self._seconds(), []
+        for domain_id in self._app.store.domains():
+            if self._stopping.is_set() or not self._renew():
+                return
+            run.append(advance(domain_id, store=self._app.store, gates=self._app.gates, clock=self._app.clock))
+            self._observe(run[-1])
+        self._last = started
+        stage_log.ran(run, self._app.clock.now().timestamp())
+
+    def _seconds(self) -> float:
+        return self._app.clock.monotonic()
