@@ -16,7 +16,7 @@ from ace.models.plan import Add, Increment, Operation, Relate, operation_from_js
 from ace.models.playbook import Bullet, Link
 from ace.repositories import rules, schema
 from ace.repositories.dump import KNOWN
-from ace.repositories.rows import bullet_to_row, entry_from_row
+from ace.repositories.rows import Row, bullet_to_row, entry_from_row
 from ace.repositories.vectors import unpack
 
 JOURNAL = ("seq", "at", "kind", "body", "previous", "hash")  # as `entry_from_row` takes them
@@ -43,7 +43,13 @@ class JournalReplayer:
     def replay(self, header: Header, domain_id: str, rows: Sequence[Values]) -> Replayed:
         """What these rows of a domain's journal add up to. Raises InvalidInput for a broken chain."""
         picks = [header.tables["playbook_journal"].index(name) for name in JOURNAL]
-        entries = [entry_from_row(domain_id, tuple(row[pick] for pick in picks)) for row in rows]
+        try:
+            return self._replayed(header, domain_id, [tuple(row[pick] for pick in picks) for row in rows])
+        except (ValueError, LookupError, TypeError) as error:
+            raise InvalidInput(f"domain {domain_id}", f"has an entry that cannot be read ({error!r})") from error
+
+    def _replayed(self, header: Header, domain_id: str, rows: Sequence[Row]) -> Replayed:
+        entries = [entry_from_row(domain_id, row) for row in rows]
         if broken := first_broken(entries):
             raise InvalidInput(f"domain {domain_id}", f"entry {broken.seq} ({broken.kind}) does not follow the chain")
         head = Position(seq=entries[-1].seq, hash=entries[-1].hash) if entries else Position()

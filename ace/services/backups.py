@@ -22,6 +22,7 @@ from ace.models.journal import Position
 Step = Callable[[str, int, int], None]
 """What is being done, rows so far, rows in all (0: not known)."""
 
+ANOTHER = "Use another backup: ace db backups"
 REPLAYED = ("playbook_bullets", "bullet_votes", "bullet_links")
 
 
@@ -70,7 +71,7 @@ class Backups:
         """Read a backup whole. Raises InvalidInput for the first thing found wrong, SchemaMismatch, NotFound."""
         with self.files.reading(file) as reading:
             self.replayer.check(reading.header)
-            found, journals = Fingerprints(), _Journals(self.replayer, reading.header)
+            found, journals = Fingerprints(), _Journals(self.replayer, reading.header, file)
             for page in _stepped("examining", reading.pages(), step):
                 found.take(page)
                 journals.take(page)
@@ -81,7 +82,7 @@ class Backups:
                 journals.expected.all(), {part: own for part, own in whole.items() if part[0] in REPLAYED}
             )
         if problem:
-            raise InvalidInput(str(file), f"is not what its journal says: {problem}", "Use another: ace db backups")
+            raise InvalidInput(str(file), f"is not what its journal says: {problem}", ANOTHER)
         return Examined(header=reading.header, sha256=reading.sha256, size=reading.size, summary=reading.summary,
                         fingerprints=whole)  # fmt: skip
 
@@ -150,8 +151,8 @@ def prune(place: BackupPlace, keep: int) -> tuple[str, ...]:
 class _Journals:
     """The journals of a backup, replayed one domain at a time as their rows go by."""
 
-    def __init__(self, replayer: Replayer, header: Header) -> None:
-        self._replayer, self._header = replayer, header
+    def __init__(self, replayer: Replayer, header: Header, file: Path) -> None:
+        self._replayer, self._header, self._file = replayer, header, file
         self._domain, self._rows = "", list[Values]()
         self._heads: dict[str, Position] = {}
         self.expected = Fingerprints()
@@ -167,11 +168,15 @@ class _Journals:
 
     def finish(self) -> None:
         """Replay the domain whose rows have all gone by."""
-        if self._rows:
+        if not self._rows:
+            return
+        try:
             replayed = self._replayer.replay(self._header, self._domain, self._rows)
-            self._heads[self._domain] = replayed.head
-            for page in replayed.pages:
-                self.expected.take(page)
+        except InvalidInput as error:
+            raise InvalidInput(str(self._file), f"domain {self._domain}: {error.problem}", ANOTHER) from error
+        self._heads[self._domain] = replayed.head
+        for page in replayed.pages:
+            self.expected.take(page)
         self._rows = []
 
     def strange_head(self, summary: Summary) -> str:

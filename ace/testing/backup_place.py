@@ -25,7 +25,7 @@ class MemoryPlace:
 
     def listed(self) -> list[Stored]:
         return [Stored(name=name, size=len(self.kept[name]), modified="2026-01-01T12:00:00+00:00")
-                for name in sorted(self.kept)]  # fmt: skip
+                for name in self.kept]  # fmt: skip
 
     def delete(self, name: str) -> None:
         self.kept.pop(name, None)
