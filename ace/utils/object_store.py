@@ -1,6 +1,6 @@
 """Where backups lie: a folder, or a bucket of any S3-compatible server, by URL: `ace.core.ports.BackupPlace`.
 
-/var/backups/ace, file:///var/backups/ace     a folder; made when first written to
+/var/backups/ace, file:///var/backups/ace     a folder; made when first written to, its files for their owner only
 s3://bucket/prefix                            credentials, region and endpoint from the standard AWS_ variables, which
                                               the S3 library reads: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                                               AWS_REGION, AWS_ENDPOINT_URL (for MinIO, Ceph, R2 and their like)
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -69,13 +70,11 @@ class FolderPlace:
 
     def put(self, name: str, file: Path) -> None:
         target = self._folder / name
-        temporary = self._folder / f".{name}.{os.getpid()}.tmp"
+        temporary = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}.tmp"
         with disk_faults(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(file, temporary)
-                with temporary.open("rb") as written:
-                    os.fsync(written.fileno())
+                _copy(file, temporary)
                 temporary.replace(target)
             finally:
                 with suppress(OSError):
@@ -101,6 +100,15 @@ class FolderPlace:
 
     def url(self, name: str) -> str:
         return str(self._folder / name)
+
+
+def _copy(file: Path, target: Path) -> None:
+    """For its owner alone to read, as a backup holds secrets; flushed to disk."""
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with file.open("rb") as source, os.fdopen(handle, "wb") as copy:
+        shutil.copyfileobj(source, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 class BucketPlace:

@@ -84,6 +84,12 @@ def test_other_files_are_passed_over_and_backups_of_one_second_keep_their_order(
     assert [stored.name for stored in FolderPlace(tmp_path).listed()] == names
 
 
+def test_a_backup_in_a_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    FolderPlace(tmp_path / "backups").put(FIRST, tmp_path / "file")
+    assert (tmp_path / "backups" / FIRST).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_backup_goes_to_a_bucket_and_comes_back(bucket: str, tmp_path: Path) -> None:
     source = fill(Database(f"sqlite:///{tmp_path / 'source.db'}"))
     place = open_place(f"s3://{bucket}/production")
