@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from ace.models.backup import Fingerprint, Page, Part, Values
 
 MODULUS = 2**256
+_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Fingerprints:
@@ -44,8 +45,7 @@ def fingerprints(pages: Iterable[Page]) -> dict[Part, Fingerprint]:
 
 def row_number(row: Values) -> int:
     """A number that stands for all of a row's values."""
-    text = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest())
+    return int.from_bytes(hashlib.sha256(_text(row).encode()).digest())
 
 
 def difference(expected: Mapping[Part, Fingerprint], found: Mapping[Part, Fingerprint]) -> str:

@@ -35,6 +35,7 @@ LINE_BYTES = 256 * 2**20  # a longer line is no row of ours
 BLOCK = 2**20
 
 _GZIP = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))  # deflate, no name, no time
+_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -182,7 +183,7 @@ def _lines(header: Header, pages: Iterable[Page], counted: _Counted) -> Iterator
 
 
 def _line(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return _text(value).encode() + b"\n"
 
 
 def _header(data: dict[str, Any]) -> Header:
