@@ -6,6 +6,7 @@ Heavy libraries (FAISS, onnxruntime, DSPy) are imported by the part that needs t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,31 +15,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings, get_settings
-from ace.models.playbook import PlaybookStage
+from ace.models.playbook import PlaybookStage, Traffic
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
+    from ace.core.backup_ports import BackupPlace
     from ace.core.gates import Gates
-    from ace.core.ports import BackupPlace, Embedder, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
+    from ace.core.ports import Embedder, EpisodeQueue, Generator, PlaybookStore, Reflector, SecondLook, VectorIndex
     from ace.curator.semantic_curator import SemanticCurator
     from ace.models.run import Limits
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
     from ace.services.backups import Backups
     from ace.services.drills import Search
+    from ace.services.health import HealthCheck
+    from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.receipts import Receipts
+    from ace.services.reflection import Reflection
     from ace.services.retrieval import Retrieval
+    from ace.services.stewardship import Stewardship
     from ace.services.training import Training
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
-
-VISIBLE = {
-    "shadow": frozenset({PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD}),
-    "staging": frozenset({PlaybookStage.STAGING, PlaybookStage.PROD}),
-    "production": frozenset({PlaybookStage.PROD}),
-}
-"""The stages whose bullets are shown, by `ACE_ENV`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,12 @@ class App:
         from ace.repositories.playbook_repository import PlaybookRepository
 
         return PlaybookRepository()
+
+    @cached_property
+    def episodes(self) -> EpisodeQueue:
+        from ace.repositories.episode_repository import EpisodeRepository
+
+        return EpisodeRepository()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -117,24 +123,79 @@ class App:
 
     @cached_property
     def retrieval(self) -> Retrieval:
+        from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
 
         return Retrieval(
             index=self.index,
             embedder=self.embedder,
-            stages=VISIBLE[self.settings.env],
+            stages=VISIBLE[Traffic(self.settings.env)],
             floor=self.settings.similarity_floor,
             trust_weight=self.settings.trust_weight,
         )
 
     @cached_property
-    def backups(self) -> Backups:
+    def version(self) -> str:
         from ace import __version__
+
+        return __version__
+
+    @cached_property
+    def commit(self) -> str | None:
+        from ace.utils.git_commit import commit
+
+        return self.settings.commit or commit()
+
+    def schema_revision(self) -> str | None:
+        """The revision the database is at. Raises StoreUnavailable."""
+        from ace.repositories import schema
+        from ace.repositories.database import get_database
+
+        return schema.current(get_database())
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One HTTP request was answered."""
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """What a server process has running beside its requests."""
+        yield
+
+    @cached_property
+    def keys(self) -> Keys:
+        from ace.repositories.key_repository import KeyRepository
+        from ace.services.keys import Keys
+
+        return Keys(KeyRepository(), self.clock, os.urandom)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        from ace.repositories.key_repository import SecretRepository
+        from ace.services.receipts import Receipts
+
+        return Receipts(SecretRepository(), self.clock, os.urandom)
+
+    @cached_property
+    def stewardship(self) -> Stewardship:
+        from ace.services.stewardship import Stewardship
+
+        return Stewardship(self.store, self.clock)
+
+    @cached_property
+    def health(self) -> HealthCheck:
+        from ace.repositories.breaker_repository import BreakerRepository
+        from ace.services.health import HealthCheck
+        from ace.utils.faiss_index import is_ready
+
+        return HealthCheck(lambda: BreakerRepository().all(), is_ready)
+
+    @cached_property
+    def backups(self) -> Backups:
         from ace.repositories.replayed import JournalReplayer
         from ace.services.backups import Backups
         from ace.utils.backup_files import JsonLinesBackups
 
-        return Backups(files=JsonLinesBackups(), replayer=JournalReplayer(), clock=self.clock, release=__version__)
+        return Backups(files=JsonLinesBackups(), replayer=JournalReplayer(), clock=self.clock, release=self.version)
 
     def backup_place(self, url: str | None = None) -> BackupPlace:
         """Where backups go: `url`, or what the settings say."""
@@ -162,9 +223,11 @@ class App:
                 managers.append(FaissManager(PlaybookRepository(database), folder))
             return managers[0].search(domain_id, vector, k)
 
-        yield search
-        for manager in managers:
-            manager.close()
+        try:
+            yield search
+        finally:
+            for manager in managers:
+                manager.close()
 
     def fingerprint(self) -> dict[str, Any]:
         """The settings that shape a run's results."""
@@ -208,6 +271,30 @@ class App:
             )
 
     @contextmanager
+    def reflecting(self, say: Callable[[str], None]) -> Iterator[Reflection]:
+        """The reflection on reported episodes; the local model is started only where it is the one to be asked."""
+        from ace.services.reflection import Reflection
+        from ace.utils.llm_meter import Meter
+
+        local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if local else None
+            yield Reflection(
+                store=self.store,
+                episodes=self.episodes,
+                reflector=self._reflector(Meter(), None, base_url),
+                curator=self.curator,
+                clock=self.clock,
+                lease_s=self.settings.lease_s,
+            )
+
+    @property
+    def _by_template(self) -> bool:
+        """Are lessons written without asking a model?"""
+        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
+        return writer == "template" or (writer == "auto" and name == "local")
+
+    @contextmanager
     def _local_model(self, say: Callable[[str], None]) -> Iterator[str]:
         from ace.utils.local_model import LocalModel
 
@@ -232,7 +319,7 @@ class App:
         )
         return generator, self._reflector(meter, ledger, base_url)
 
-    def _reflector(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> Reflector:
+    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> Reflector:
         from ace.reflector.fallback_reflector import FallbackReflector
         from ace.reflector.grounded_reflector import GroundedReflector
         from ace.reflector.template_reflector import TemplateReflector
@@ -240,9 +327,9 @@ class App:
         from ace.utils.llm_circuit_breaker import protected_predict
         from ace.utils.llm_client import language_model
 
-        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
-        if writer == "template" or (writer == "auto" and name == "local"):
+        if self._by_template:
             return TemplateReflector()
+        name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
         model = GroundedReflector(
             predict=protected_predict,
             lm=language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url),

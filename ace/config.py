@@ -10,6 +10,7 @@ Provider keys are left where the LLM layer looks for them (OPENAI_API_KEY and so
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     recovery_timeout: float | None = Field(None, gt=0, description="seconds until an open breaker probes; default: 60")
     stage_interval_s: float = Field(300, ge=0, description="seconds between runs of the stage manager; 0: never")
 
+    commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, description="server processes")
@@ -122,6 +124,20 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "ACE_" + "_".join(str(part) for part in first["loc"]).upper()
         raise InvalidInput(name, first["msg"], "Set it in the environment, .env or ace.toml, or unset it") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def hand_down(**settings: object) -> None:
+    """Put settings into the environment, for the processes this one starts."""
+    os.environ.update({f"ACE_{name.upper()}": str(value) for name, value in settings.items() if value is not None})
+    get_settings.cache_clear()
 
 
 @lru_cache(maxsize=1)

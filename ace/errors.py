@@ -5,6 +5,9 @@
     │   ├── InvalidInput           a value, a file or a line cannot be used as it is
     │   ├── NotFound               nothing by that name in this domain
     │   ├── Conflict               the same key was used for something else
+    │   ├── Unauthenticated        no API key was given, or none that is valid                      (HTTP 401)
+    │   ├── Forbidden              the key's role does not allow this                               (HTTP 403)
+    │   ├── TooManyRequests        a rate limit is reached                                          (HTTP 429)
     │   ├── BatchTooLarge          more items in one call than the limit
     │   ├── SchemaMismatch         the database is not at the schema this code needs
     │   ├── MissingModelFiles      a local model's files are not on this machine yet
@@ -16,6 +19,7 @@
         ├── CircuitOpen            the breaker is open, the call was not made
         ├── DeadlineExceeded       the total time allowed for the work has passed
         ├── StoreUnavailable       the database or the disk refuses; nothing was half written
+        ├── LeaseLost              another worker has the episode by now; nothing was written twice
         └── ModelUnreachable       the model server cannot be reached or keeps failing
 
 An error's text is one or two sentences: what is wrong (with the field), and what to do about it.
@@ -46,6 +50,22 @@ class NotFound(UserError):
 
 class Conflict(UserError):
     """The same idempotency key was used before for something else."""
+
+
+class Unauthenticated(UserError):
+    """No API key was given, or none that is valid: unknown, expired or revoked, it is not said which."""
+
+
+class Forbidden(UserError):
+    """The key is valid, and its role does not allow this."""
+
+
+class TooManyRequests(UserError):
+    """A rate limit is reached; `retry_after` seconds later there is room again."""
+
+    def __init__(self, what: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Too many {what}; try again in {max(1, round(retry_after))} s.")
 
 
 class BatchTooLarge(UserError):
@@ -97,6 +117,10 @@ class DeadlineExceeded(Outage):
 
 class StoreUnavailable(Outage):
     """The database or the disk refuses; nothing was half written."""
+
+
+class LeaseLost(Outage):
+    """Another worker has the episode by now, or it was given back; nothing was written twice."""
 
 
 class ModelUnreachable(Outage):

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, models, playbook, runs
+from ace.cli import database, keys, models, playbook, runs, serve
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -21,9 +21,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.register(app)
+serve.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()

@@ -3,33 +3,34 @@
 Embedder          text -> unit vectors                        utils/embeddings      HashEmbedder
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
+EpisodeQueue      what agents reported, until it is merged    repositories          InMemoryEpisodes
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
+KeyStore          API keys                                    repositories          InMemoryKeys
+Secrets           random values all processes share           repositories          InMemorySecrets
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
-BackupPlace       where backups lie: a folder, a bucket       utils/object_store    MemoryPlace
-BackupFiles       the file a backup is                        utils/backup_files
-Tables            every row of a database, out and in         repositories/dump
-Replayer          the rows a journal adds up to               repositories/replayed
+
+Backups have theirs in `ace.core.backup_ports`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ace.core.similarity import Relation
-from ace.models.backup import Header, Page, Replayed, Stored, Summary, Values
+from ace.models.access import ApiKey
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
-from ace.models.playbook import Bullet, Context, Link, PlaybookStage
+from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
 from ace.models.task import Feedback, Task, Trajectory, Usage
 
 Vectors = npt.NDArray[np.float32]
@@ -122,10 +123,47 @@ class Transaction(Protocol):
         """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d]."""
         ...
 
+    def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """Mark a claimed episode of this domain DONE in this same commit.
+
+        Raises LeaseLost when the claim is no longer its worker's: then nothing of the transaction may be kept.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BulletFilter:
+    """Which bullets: None is any; `text` is contained in the content, whatever the case of its ASCII letters."""
+
+    stage: PlaybookStage | None = None
+    section: Section | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A bullet with the journal entry that added it, and when that was (UTC)."""
+
+    bullet: Bullet
+    born_seq: int
+    created_at: datetime
+
 
 class PlaybookStore(Protocol):
     def domains(self) -> list[str]:
         """Every domain that has a journal, sorted."""
+        ...
+
+    def counts(self) -> dict[str, dict[PlaybookStage, int]]:
+        """How many bullets each stage of each domain that has a journal holds."""
+        ...
+
+    def page(self, domain_id: str, wanted: BulletFilter, *, limit: int, before: int | None = None) -> list[Listed]:
+        """Bullets that fit the filter, the newest first; `before` is the `born_seq` of the last one seen."""
+        ...
+
+    def history(self, domain_id: str, bullet_id: str) -> list[Entry]:
+        """The journal's entries about one bullet, and the rollbacks, in order."""
         ...
 
     def head(self, domain_id: str) -> Position:
@@ -160,6 +198,84 @@ class PlaybookStore(Protocol):
 
     def transaction(self, domain_id: str) -> AbstractContextManager[Transaction]:
         """Hold the domain for writing; commits at the end, or leaves no trace when an error passes through."""
+        ...
+
+
+class KeyStore(Protocol):
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key; durable when it returns."""
+        ...
+
+    def get(self, key_id: str) -> ApiKey | None: ...
+
+    def all(self) -> list[ApiKey]:
+        """Every key there ever was, oldest first."""
+        ...
+
+    def revoke(self, key_id: str, at: float) -> bool:
+        """Mark it revoked, the first time counts; False when there is none."""
+        ...
+
+    def any(self) -> bool:
+        """Whether a key was ever made."""
+        ...
+
+
+class Secrets(Protocol):
+    def get(self, name: str, new: str) -> str:
+        """The secret of this name, shared by every process; `new` becomes it when there is none yet."""
+        ...
+
+
+class EpisodeQueue(Protocol):
+    """Episodes from report to merge; the table of states stands in `ace.core.leasing`. `now`: seconds since the epoch.
+
+    `postpone` and `release` raise LeaseLost when the claim is no longer its worker's.
+    """
+
+    def report(self, episode: Episode) -> bool:
+        """Keep an episode for reflection; durable when it returns. False: a repeat, which changed nothing.
+
+        Raises InvalidInput, Conflict when the id was reported with another body.
+        """
+        ...
+
+    def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
+        """The longest due episode, for `lease_s` seconds; None when none is due. No two workers get the same one."""
+        ...
+
+    def claim_one(self, worker: str, now: float, lease_s: float, domain: str, episode_id: str) -> Claim | None:
+        """This very episode, due or not; None when it is not to be had (no such, leased, done, dead)."""
+        ...
+
+    def postpone(self, claim: Claim, error: str, now: float) -> EpisodeStatus:
+        """The attempt failed: queued again for later, or dead when it was the last."""
+        ...
+
+    def release(self, claim: Claim) -> EpisodeStatus:
+        """The attempt was not made: queued again at once, and not counted."""
+        ...
+
+    def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
+        """Give a dead episode all its attempts again. Raises NotFound, Conflict when it is not dead."""
+        ...
+
+    def get(self, domain: str, episode_id: str) -> Episode | None: ...
+
+    def status(self, domain: str, episode_id: str) -> EpisodeStatus | None: ...
+
+    def list(
+        self, domain: str, state: EpisodeState | None = None, limit: int = 100, after: str = ""
+    ) -> Sequence[EpisodeStatus]:
+        """Episodes by id, from the one that follows `after`."""
+        ...
+
+    def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
+        """The episodes that were shown or cited a bullet, by id."""
+        ...
+
+    def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
+        """How many there are in each state (every state is a key)."""
         ...
 
 
@@ -207,105 +323,3 @@ class Predict(Protocol):
         recovery_timeout: float = 60,
         **inputs: Any,
     ) -> Any: ...
-
-
-class BackupPlace(Protocol):
-    """Raises StoreUnavailable when the disk or the server refuses; then no name stands for half a file."""
-
-    def put(self, name: str, file: Path) -> None:
-        """Keep a copy of the file under this name: whole, or not at all."""
-        ...
-
-    def fetch(self, name: str, scratch: Path) -> Path:
-        """A file with what is kept under this name, in the folder `scratch` if it had to be copied. Raises NotFound."""
-        ...
-
-    def listed(self) -> list[Stored]:
-        """The backups here, oldest first; other files are passed over."""
-        ...
-
-    def delete(self, name: str) -> None: ...
-
-    def url(self, name: str) -> str:
-        """The name as a user writes it."""
-        ...
-
-
-class BackupReading(Protocol):
-    header: Header
-    sha256: str
-    size: int
-    summary: Summary | None  # known once the pages have been read to the end
-
-    def pages(self) -> Iterator[Page]:
-        """The rows, once. Raises InvalidInput when they are not as many as the file says."""
-        ...
-
-
-class BackupFiles(Protocol):
-    def write(self, file: Path, header: Header, pages: Iterable[Page]) -> str:
-        """Make a backup of these rows, sealed and flushed to disk; the sha256 in its seal."""
-        ...
-
-    def reading(self, file: Path) -> AbstractContextManager[BackupReading]:
-        """The backup, once every byte of it is known to be as it was written. Raises InvalidInput, NotFound."""
-        ...
-
-
-class TablesAtOneMoment(Protocol):
-    revision: str
-    tables: dict[str, tuple[str, ...]]  # with their columns, those before that others refer to
-
-    @property
-    def rows(self) -> int:
-        """How many there are in all."""
-        ...
-
-    def pages(self) -> Iterator[Page]:
-        """Every row of the tables, in bounded memory."""
-        ...
-
-
-class Refilling(Protocol):
-    def write(self, page: Page) -> None:
-        """Insert these rows."""
-        ...
-
-    def pages(self) -> Iterator[Page]:
-        """What the tables hold now, as far as this transaction sees."""
-        ...
-
-
-class Tables(Protocol):
-    place: str
-
-    def reading(self, *, secrets: bool = True) -> AbstractContextManager[TablesAtOneMoment]:
-        """Every row as of one moment, while others go on writing. Without secrets: no API keys, no server secrets."""
-        ...
-
-    def prepare(self, header: Header, *, replace: bool) -> None:
-        """Bring an empty database to the backup's schema. Raises InvalidInput for one that holds data, unless
-        `replace`; SchemaMismatch for one at another schema."""
-        ...
-
-    def refilling(self, header: Header) -> AbstractContextManager[Refilling]:
-        """One transaction, in which the backup's tables are empty; it commits at the end, or leaves no trace."""
-        ...
-
-    def finish(self) -> str:
-        """Bring the schema to this release's; its revision."""
-        ...
-
-
-class Replayer(Protocol):
-    def check(self, header: Header) -> None:
-        """Raises SchemaMismatch for a backup with a table or a column that this release does not know."""
-        ...
-
-    def vectors(self, page: Page) -> list[tuple[str, str, Vectors]]:
-        """Domain, bullet and float32[d] of each row of a page of vectors."""
-        ...
-
-    def replay(self, header: Header, domain_id: str, rows: Sequence[Values]) -> Replayed:
-        """What these rows of a domain's journal add up to. Raises InvalidInput for a broken chain."""
-        ...

@@ -8,9 +8,16 @@ bullet nobody has voted on is ranked by meaning alone. Ties are broken by id: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ace.models.playbook import Bullet, ScoredBullet
+from ace.models.playbook import Bullet, PlaybookStage, ScoredBullet, Traffic
+
+VISIBLE: Mapping[Traffic, frozenset[PlaybookStage]] = {
+    Traffic.SHADOW: frozenset({PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD}),
+    Traffic.STAGING: frozenset({PlaybookStage.STAGING, PlaybookStage.PROD}),
+    Traffic.PRODUCTION: frozenset({PlaybookStage.PROD}),
+}
+"""The stages whose bullets are shown, by kind of traffic."""
 
 
 def trust(bullet: Bullet) -> float:

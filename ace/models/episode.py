@@ -7,10 +7,12 @@ QUEUED ──> LEASED ──> DONE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any, Self
 
-from ace.models.task import Feedback, Task, Trajectory
+from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Task, Trajectory, Usage
 
 
 class EpisodeState(StrEnum):
@@ -34,10 +36,25 @@ class Episode:
     principal: str | None = None
     reported_at: float = 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse; fields that a later release added are passed over."""
+        task, feedback = _known(Task, data["task"]), _known(Feedback, data["feedback"])
+        task |= {"kind": AnswerKind(task["kind"]), "options": tuple(task["options"])}
+        feedback |= {"source": FeedbackSource(feedback["source"])}
+        parts = {"task": Task(**task), "trajectory": _trajectory(data["trajectory"]), "feedback": Feedback(**feedback)}
+        return cls(**_known(cls, data) | parts)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeStatus:
-    """How far an episode has come: attempts made, why the last one failed, what the merge did."""
+    """How far an episode has come: attempts made, why the last one failed, what the merge did (JSON).
+
+    `due_at`: not before this second is it taken; while leased, when the lease ends. `owner`: the worker that has it.
+    """
 
     id: str
     domain_id: str
@@ -46,3 +63,30 @@ class EpisodeStatus:
     error: str | None = None
     result: str | None = None
     reported_at: float = 0.0
+    due_at: float = 0.0
+    owner: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """An episode in the hands of a worker. Worker and attempt together are the fencing token: no other claim has both,
+    so whoever comes too late is told."""
+
+    episode: Episode
+    worker: str
+    attempt: int
+
+
+def _trajectory(data: Mapping[str, Any]) -> Trajectory:
+    given = _known(Trajectory, data)
+    return Trajectory(**given | {
+        "cited": tuple(given["cited"]),
+        "shown": tuple(given["shown"]),
+        "steps": tuple(Step(**_known(Step, step)) for step in given["steps"]),
+        "usage": Usage(**_known(Usage, given["usage"])),
+    })  # fmt: skip
+
+
+def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}

@@ -26,6 +26,14 @@ class PlaybookStage(StrEnum):
     QUARANTINED = "quarantined"  # shown to nobody; kept so that it is not learned again
 
 
+class Traffic(StrEnum):
+    """What kind of work asks for bullets, and so which stages it is shown; also the kinds of environment."""
+
+    SHADOW = "shadow"  # learning and trials: everything that is not quarantined
+    STAGING = "staging"  # canaries: STAGING and PROD
+    PRODUCTION = "production"  # PROD alone
+
+
 class Section(StrEnum):
     """What kind of advice a bullet gives; the value is also the first part of its id."""
 

@@ -79,8 +79,10 @@ class FeedbackSource(StrEnum):
 
     GROUND_TRUTH = "ground_truth"
     TESTS = "tests"
+    HUMAN = "human"  # a person judged
     ERROR = "error"
     ENVIRONMENT = "environment"
+    JUDGE = "judge"  # a model judged
     NONE = "none"
 
 

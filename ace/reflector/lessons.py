@@ -22,8 +22,10 @@ MAX_TASK_CHARS, MAX_ATTEMPT_CHARS = 2000, 2000
 CONFIDENCE_CAP: Mapping[FeedbackSource, float] = {
     FeedbackSource.GROUND_TRUTH: 1.0,
     FeedbackSource.TESTS: 1.0,
+    FeedbackSource.HUMAN: 0.9,
     FeedbackSource.ERROR: 0.8,
     FeedbackSource.ENVIRONMENT: 0.7,
+    FeedbackSource.JUDGE: 0.6,
     FeedbackSource.NONE: 0.5,
 }
 

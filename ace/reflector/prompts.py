@@ -16,8 +16,10 @@ TagName = Literal["helpful", "harmful", "neutral"]
 GROUNDS: dict[FeedbackSource, str] = {
     FeedbackSource.GROUND_TRUTH: "The right answer is given: work out from it what the agent did well or wrong.",
     FeedbackSource.TESTS: "The results of tests are given: work out from them what the agent did well or wrong.",
+    FeedbackSource.HUMAN: "A person's verdict is given: work out from it what the agent did well or wrong.",
     FeedbackSource.ERROR: "The error it met is given: work out what caused it and how to avoid it.",
     FeedbackSource.ENVIRONMENT: "What its environment said is given: judge the attempt by that alone.",
+    FeedbackSource.JUDGE: "Another model's verdict is given: it may be wrong, so keep to what the attempt bears out.",
     FeedbackSource.NONE: "Nobody has checked the answer: keep to what can be seen in the attempt itself.",
 }
 LESSONS = (

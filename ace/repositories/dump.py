@@ -1,4 +1,4 @@
-"""Every row of every table, out of one snapshot and into one transaction: `ace.core.ports.Tables`.
+"""Every row of every table, out of one snapshot and into one transaction: `ace.core.backup_ports.Tables`.
 
 Pages are found by key, (key) > (last key), so that memory and the work of one statement are bounded whatever the
 table's size. Values leave as JSON has them, the same for both databases:

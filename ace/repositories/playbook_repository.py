@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ace.core.ports import Vectors
+from ace.core.ports import BulletFilter, Listed, Vectors
 from ace.core.validation import check_domain
 from ace.errors import NotFound
 from ace.models.journal import Entry, Position
@@ -13,7 +13,7 @@ from ace.models.playbook import Bullet, Link, PlaybookStage
 from ace.repositories import statements
 from ace.repositories.database import Database, Session, get_database
 from ace.repositories.playbook_transaction import EVERY, PlaybookTransaction
-from ace.repositories.rows import STAGES, bullet_from_row, entry_from_row, listed
+from ace.repositories.rows import STAGES, bullet_from_row, contains, entry_from_row, listed, listed_from_row
 from ace.repositories.schema import require_head
 from ace.repositories.vector_scan import Page, VectorScan
 from ace.repositories.vectors import unpack
@@ -32,6 +32,29 @@ class PlaybookRepository:
     def domains(self) -> list[str]:
         """Every domain that has a journal, sorted."""
         return sorted(row[0] for row in self._database.rows(statements.DOMAINS))
+
+    def counts(self) -> dict[str, dict[PlaybookStage, int]]:
+        """How many bullets each stage of each domain that has a journal holds."""
+        found: dict[str, list[tuple[str, int]]] = {own: [] for own in self.domains()}
+        for own, stage, count in self._database.rows(statements.COUNT_ALL):
+            found.setdefault(own, []).append((stage, count))
+        return {own: _counts(rows) for own, rows in found.items()}
+
+    def page(self, domain_id: str, wanted: BulletFilter, *, limit: int, before: int | None = None) -> list[Listed]:
+        """Bullets that fit the filter, the newest first; `before` is the `born_seq` of the last one seen."""
+        values = {
+            "stage": wanted.stage.value if wanted.stage else None,
+            "section": wanted.section.value if wanted.section else None,
+            "pattern": contains(wanted.text) if wanted.text else None,
+            "before": EVERY if before is None else before,
+        }
+        rows = self._database.rows(statements.PAGE, domain_id=domain_id, limit=limit, **values)
+        return [listed_from_row(domain_id, row) for row in rows]
+
+    def history(self, domain_id: str, bullet_id: str) -> list[Entry]:
+        """The journal's entries about one bullet, and the rollbacks, in order."""
+        rows = self._database.rows(statements.HISTORY, domain_id=domain_id, pattern=contains(f'"{bullet_id}"'))
+        return [entry_from_row(domain_id, row) for row in rows]
 
     def head(self, domain_id: str) -> Position:
         """The journal's head; position 0 for a domain nobody wrote to."""

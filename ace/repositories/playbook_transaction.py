@@ -6,17 +6,21 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any
 
+from ace.core import leasing
 from ace.core.journal import canonical, timestamp
 from ace.core.ports import Vectors
 from ace.errors import Conflict
+from ace.models.episode import Claim
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Operation, Rollback, operation_from_json
 from ace.models.playbook import Bullet
 from ace.repositories import changes, rules, statements
 from ace.repositories.database import Session
+from ace.repositories.episode_rows import change_episode
 from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
 from ace.repositories.vectors import STORED, pack_added
 
@@ -75,6 +79,11 @@ class PlaybookTransaction:
         except BaseException:
             self.head, self._dimensions = before
             raise
+
+    def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """Mark a claimed episode of this domain DONE in this same commit. Raises LeaseLost."""
+        done = leasing.by_holder(claim, partial(leasing.finished, result=canonical(dict(result)).decode()))
+        change_episode(self._session, self._domain_id, claim.episode.id, done)
 
     def _carry_out(self, run: Sequence[Operation], vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         entries = rules.journalled(self._domain_id, self.head, run, now)

@@ -1,4 +1,4 @@
-"""The rows a journal adds up to: `ace.core.ports.Replayer`. What the tables of a backup must hold, and nothing else."""
+"""The rows a journal adds up to, which are what a backup must hold: `ace.core.backup_ports.Replayer`."""
 
 from __future__ import annotations
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from ace.core.breaker import Breaker, BreakerState
 from ace.core.journal import canonical, timestamp
+from ace.core.ports import Listed
+from ace.models.access import ApiKey, Role
 from ace.models.journal import Entry
 from ace.models.playbook import Bullet, Origin, PlaybookStage, Section, SourceClass
 
@@ -28,6 +30,19 @@ def bullet_from_row(domain_id: str, row: Row) -> Bullet:
     own, content, section, stage, helpful, harmful, origin = row
     return Bullet(id=own, domain_id=domain_id, content=content, section=_SECTIONS[section], stage=STAGES[stage],
                   helpful_count=helpful, harmful_count=harmful, origin=_origin(origin))  # fmt: skip
+
+
+def listed_from_row(domain_id: str, row: Row) -> Listed:
+    """A row of `statements.PAGE`."""
+    *bullet, born_seq, created_at = row
+    at = datetime.fromisoformat(created_at) if isinstance(created_at, str) else created_at
+    return Listed(bullet=bullet_from_row(domain_id, tuple(bullet)), born_seq=born_seq, created_at=at.astimezone(UTC))
+
+
+def contains(text: str) -> str:
+    """The pattern of a LIKE that finds this text anywhere, `%` and `_` in it as they are."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def bullet_to_row(bullet: Bullet, born: Entry) -> dict[str, Any]:
@@ -100,3 +115,17 @@ def _origin_from(data: Mapping[str, Any]) -> Origin:
 def _origin(stored: str | dict[str, Any]) -> Origin:
     """SQLite gives the JSON text, psycopg the object."""
     return _origin_of(stored) if isinstance(stored, str) else _origin_from(stored)
+
+
+_KEY_FIELDS = [field.name for field in fields(ApiKey)]
+
+
+def key_from_row(row: Row) -> ApiKey:
+    """A row of `api_keys`, whose columns are the fields of ApiKey in order."""
+    values = dict(zip(_KEY_FIELDS, row, strict=True))
+    domains = values["domains"]
+    return ApiKey(**values | {"role": Role(values["role"]), "domains": tuple(json.loads(domains)) if domains else None})
+
+
+def key_to_row(key: ApiKey) -> dict[str, Any]:
+    return asdict(key) | {"role": key.role.value, "domains": None if key.domains is None else listed(key.domains)}

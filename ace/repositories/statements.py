@@ -4,7 +4,10 @@ Text rather than expressions built per call: building one in Python costs more t
 What differs by database is written once here:
 
     {listed}  the members of the JSON list :listed, as a column `value`
-    {lock}    keep other writers away from this row (SQLite: the whole file is held already)
+    {like}    contains, whatever the case
+    {lock}    keep other writers away from this row (SQLite: the whole file is held already); rows that only
+              refer to it may be inserted meanwhile: a report does not wait for a merge
+    {skip}    the same, passing over rows that another holds
 """
 
 from __future__ import annotations
@@ -16,8 +19,13 @@ from sqlalchemy import Table
 
 from ace.repositories import tables
 
-_SQLITE = {"listed": "json_each(:listed)", "lock": ""}
-_POSTGRESQL = {"listed": "jsonb_array_elements_text(CAST(:listed AS jsonb))", "lock": "FOR UPDATE"}
+_SQLITE = {"listed": "json_each(:listed)", "like": "LIKE", "lock": "", "skip": ""}
+_POSTGRESQL = {
+    "listed": "jsonb_array_elements_text(CAST(:listed AS jsonb))",
+    "like": "ILIKE",
+    "lock": "FOR NO KEY UPDATE",
+    "skip": "FOR NO KEY UPDATE SKIP LOCKED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,10 @@ ENTRIES = statement(
     "SELECT seq, at, kind, body, previous, hash FROM playbook_journal"
     " WHERE domain_id = :domain_id AND seq > :after ORDER BY seq LIMIT :limit"
 )
+HISTORY = statement(
+    "SELECT seq, at, kind, body, previous, hash FROM playbook_journal WHERE domain_id = :domain_id"
+    " AND (kind = 'rollback' OR body LIKE :pattern ESCAPE '\\') ORDER BY seq"
+)
 JOURNAL = insert(tables.journal)
 
 # bullets
@@ -67,6 +79,13 @@ GET_MANY = statement(f"{_BULLET} WHERE domain_id = :domain_id AND id IN (SELECT 
 GET_ALL = statement(f"{_BULLET} WHERE domain_id = :domain_id ORDER BY born_seq")
 GET_STAGE = statement(f"{_BULLET} WHERE domain_id = :domain_id AND stage = :stage ORDER BY born_seq")
 COUNT_BY_STAGE = statement("SELECT stage, count(*) FROM playbook_bullets WHERE domain_id = :domain_id GROUP BY stage")
+COUNT_ALL = statement("SELECT domain_id, stage, count(*) FROM playbook_bullets GROUP BY domain_id, stage")
+PAGE = statement(
+    "SELECT id, content, section, stage, helpful_count, harmful_count, origin, born_seq, created_at"
+    " FROM playbook_bullets WHERE domain_id = :domain_id AND born_seq < :before"
+    " AND (CAST(:stage AS text) IS NULL OR stage = :stage) AND (CAST(:section AS text) IS NULL OR section = :section)"
+    " AND (CAST(:pattern AS text) IS NULL OR content {like} :pattern ESCAPE '\\') ORDER BY born_seq DESC LIMIT :limit"
+)
 ADD = insert(tables.bullets)
 SET_STAGE = statement("UPDATE playbook_bullets SET stage = :stage WHERE domain_id = :domain_id AND id = :id")
 COUNT_VOTE = statement(
@@ -116,3 +135,37 @@ SET_BREAKER = statement(
     + ", ".join(f"{column.name} = :{column.name}" for column in tables.breakers.columns if column.name != "name")
     + " WHERE name = :name"
 )
+
+# keys and secrets
+_KEY = f"SELECT {', '.join(column.name for column in tables.api_keys.columns)} FROM api_keys"
+ADD_KEY = insert(tables.api_keys)
+KEY = statement(f"{_KEY} WHERE id = :id")
+KEYS = statement(f"{_KEY} ORDER BY created_at, id")
+ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")
+REVOKE_KEY = statement("UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id")
+SECRET = statement("SELECT value FROM server_secrets WHERE name = :name")
+ADD_SECRET = insert(tables.server_secrets, "ON CONFLICT DO NOTHING")
+
+# episodes
+_STATUS = "SELECT id, domain_id, state, attempts, error, result, reported_at, due_at, owner FROM episodes"
+_OF_DOMAIN = "(CAST(:domain_id AS TEXT) IS NULL OR domain_id = :domain_id)"
+_DUE = f"state = :state AND due_at <= :now AND {_OF_DOMAIN}"
+REPORT = insert(tables.episodes, "ON CONFLICT DO NOTHING RETURNING id")
+REPORTED = statement("SELECT request_hash, body FROM episodes WHERE domain_id = :domain_id AND id = :id")
+ANY_DUE = statement(f"SELECT 1 FROM episodes WHERE {_DUE} LIMIT 1")
+TAKE_DUE = statement(f"{_STATUS} WHERE {_DUE} ORDER BY due_at, domain_id, id LIMIT 1 {{skip}}")
+EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id")
+TAKE_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{skip}}")
+LOCK_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{lock}}")
+SET_EPISODE = statement(
+    "UPDATE episodes SET state = :state, attempts = :attempts, due_at = :due_at, owner = :owner, error = :error,"
+    " result = :result WHERE domain_id = :domain_id AND id = :id"
+)
+EPISODES = statement(
+    f"{_STATUS} WHERE domain_id = :domain_id AND id > :after"
+    " AND (CAST(:state AS TEXT) IS NULL OR state = :state) ORDER BY id LIMIT :limit"
+)
+EPISODES_NAMING = statement(
+    "SELECT id, body FROM episodes WHERE domain_id = :domain_id AND body LIKE :pattern ESCAPE '!' ORDER BY id"
+)
+COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")

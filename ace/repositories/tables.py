@@ -94,6 +94,7 @@ bullets = Table(
 
 _in_a_section = bullets.c.section.is_not(None)
 Index("idx_playbook_bullets_domain_stage", bullets.c.domain_id, bullets.c.stage)
+Index("idx_playbook_bullets_domain_born", bullets.c.domain_id, bullets.c.born_seq)
 Index(
     "idx_playbook_bullets_section",
     bullets.c.section,

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from ace.core.backup_ports import BackupFiles, BackupPlace, Replayer, Tables
 from ace.core.fingerprints import Fingerprints, difference, fingerprints
 from ace.core.journal import timestamp
-from ace.core.ports import BackupFiles, BackupPlace, Clock, Replayer, Tables
+from ace.core.ports import Clock
 from ace.errors import InvalidInput, StoreUnavailable
 from ace.models.backup import Examined, Header, Page, Restored, Summary, Taken, Values
 from ace.models.journal import Position

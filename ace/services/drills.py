@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ace.core.backup_ports import BackupFiles, Replayer, Tables
 from ace.core.fingerprints import difference, fingerprints
-from ace.core.ports import BackupFiles, Clock, Replayer, Tables, Vectors
+from ace.core.ports import Clock, Vectors
 from ace.errors import AceError
 from ace.models.backup import Drilled, Examined
 from ace.services.backups import Backups, Step, silent

@@ -1,4 +1,4 @@
-"""Backups kept in memory: `ace.core.ports.BackupPlace`."""
+"""Backups kept in memory: `ace.core.backup_ports.BackupPlace`."""
 
 from __future__ import annotations
 

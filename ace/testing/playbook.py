@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from ace.core import replay
+from ace.core import leasing, replay
 from ace.core.journal import canonical
-from ace.core.ports import Vectors
+from ace.core.ports import BulletFilter, Listed, Vectors
 from ace.core.validation import check_domain
 from ace.errors import Conflict, NotFound
+from ace.models.episode import Claim, EpisodeStatus
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Operation, Rollback
 from ace.models.playbook import Bullet, Link, PlaybookStage
@@ -43,15 +45,40 @@ class _Domain:
         return Position(seq=self.entries[-1].seq, hash=self.entries[-1].hash) if self.entries else Position()
 
 
+def _fits(bullet: Bullet, wanted: BulletFilter) -> bool:
+    stage, section = wanted.stage or bullet.stage, wanted.section or bullet.section
+    contained = wanted.text is None or wanted.text.casefold() in bullet.content.casefold()
+    return bullet.stage == stage and bullet.section == section and contained
+
+
 class InMemoryPlaybook:
     """A store that forgets everything with the process. Threads may share it; processes cannot."""
 
     def __init__(self) -> None:
         self._domains: dict[str, _Domain] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.episodes: dict[tuple[str, str], EpisodeStatus] = {}  # kept by InMemoryEpisodes, finished by transactions
+        self.episodes_lock = threading.RLock()
 
     def domains(self) -> list[str]:
         return sorted(domain_id for domain_id, domain in self._domains.items() if domain.entries)
+
+    def counts(self) -> dict[str, dict[PlaybookStage, int]]:
+        return {domain_id: self.count_by_stage(domain_id) for domain_id in self.domains()}
+
+    def page(self, domain_id: str, wanted: BulletFilter, *, limit: int, before: int | None = None) -> list[Listed]:
+        born = {entry.body["id"]: entry for entry in self._domain(domain_id).entries if entry.kind == "add"}
+        found = (
+            Listed(bullet=bullet, born_seq=born[bullet.id].seq, created_at=born[bullet.id].at)
+            for bullet in self.get_all(domain_id)
+            if _fits(bullet, wanted) and (before is None or born[bullet.id].seq < before)
+        )
+        return sorted(found, key=lambda one: -one.born_seq)[:limit]
+
+    def history(self, domain_id: str, bullet_id: str) -> list[Entry]:
+        about = f'"{bullet_id}"'.encode()
+        entries = self._domain(domain_id).entries
+        return [entry for entry in entries if entry.kind == "rollback" or about in canonical(entry.body)]
 
     def head(self, domain_id: str) -> Position:
         return self._domain(domain_id).head
@@ -98,7 +125,18 @@ class InMemoryPlaybook:
         with self._locks[domain_id]:
             transaction = _Transaction(domain_id, self._domain(domain_id))
             yield transaction
-            self._domains[domain_id] = transaction.domain
+            with self.episodes_lock:
+                self.episodes.update(self._finished(transaction))
+                self._domains[domain_id] = transaction.domain
+
+    def _finished(self, transaction: _Transaction) -> dict[tuple[str, str], EpisodeStatus]:
+        """What the transaction's episodes become. Raises LeaseLost."""
+        changed = {}
+        for claim, result in transaction.finished:
+            key = (claim.episode.domain_id, claim.episode.id)
+            done = leasing.by_holder(claim, partial(leasing.finished, result=result))
+            changed[key] = done(self.episodes[key])
+        return changed
 
     def _domain(self, domain_id: str) -> _Domain:
         return self._domains.get(domain_id, _Domain())
@@ -109,6 +147,7 @@ class _Transaction:
 
     def __init__(self, domain_id: str, domain: _Domain) -> None:
         self._domain_id, self.domain = domain_id, domain
+        self.finished: list[tuple[Claim, str]] = []
 
     @property
     def head(self) -> Position:
@@ -132,6 +171,10 @@ class _Transaction:
         if self.recall(key, request_hash) is None:
             kept = (request_hash, canonical(dict(answer)))
             self.domain = replace(self.domain, answers={**self.domain.answers, key: kept})
+
+    def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """As the port says; the lease is looked at when the transaction closes."""
+        self.finished.append((claim, canonical(dict(result)).decode()))
 
     def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         """As the port says; raises InvalidInput, with nothing done, for an operation that cannot follow."""

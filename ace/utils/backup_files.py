@@ -40,7 +40,7 @@ _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, EOFError, zli
 
 
 class JsonLinesBackups:
-    """`ace.core.ports.BackupFiles`."""
+    """`ace.core.backup_ports.BackupFiles`."""
 
     def write(self, file: Path, header: Header, pages: Iterable[Page]) -> str:
         """Make a backup of these rows, sealed and flushed to disk; its hash. Raises StoreUnavailable, leaving none."""
@@ -65,7 +65,7 @@ class JsonLinesBackups:
 
 
 class Reading:
-    """`ace.core.ports.BackupReading`: one pass over a sealed file."""
+    """`ace.core.backup_ports.BackupReading`: one pass over a sealed file."""
 
     def __init__(self, file: Path, lines: gzip.GzipFile, sha256: str, size: int) -> None:
         self._file, self._lines = file, lines

@@ -58,6 +58,11 @@ class LocalEmbedder:
             vectors[rows] = _unit(model.session.run(None, {"ids": batch})[0])
         return vectors
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Word pieces `embed` reads of these texts, their two marks each included. Raises as `embed`."""
+        model = self._model()
+        return sum(len(model.token_ids(text[:READ_CHARS])) for text in texts)
+
     def _model(self) -> Encoder:
         with self._loading:
             if self._loaded is None:

@@ -35,7 +35,7 @@ from ace.models.playbook import Bullet, PlaybookStage
 from ace.repositories.vector_scan import VectorScan
 from ace.utils import faiss_files
 from ace.utils.checked_files import Unsound
-from ace.utils.faiss_shelf import Scored
+from ace.utils.faiss_shelf import Scored, Shelf
 from ace.utils.faiss_view import Diverged, View
 
 log = logging.getLogger(__name__)
@@ -267,6 +267,13 @@ class FaissManager:
         """The domains in memory, the one used last at the end."""
         with self._lock:
             return sorted(self._domains.items(), key=lambda item: item[1].used)
+
+
+def is_ready() -> bool:
+    """FAISS is loaded and finds what it was given."""
+    shelf = Shelf(4)
+    shelf.add(["own"], np.eye(1, 4, dtype=np.float32))
+    return [own for own, _ in shelf.nearest(np.eye(1, 4, dtype=np.float32), 1)[0]] == ["own"]
 
 
 @lru_cache(maxsize=1)

@@ -83,9 +83,7 @@ def parse_rows(file: Path, data: bytes) -> list[Row]:
 
 def _parse(where: str, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(
-            line.decode(), parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_field_once
-        )
+        found = STRICT.decode(line.decode())
     except UnicodeDecodeError as error:
         raise InvalidInput(where, f"is not UTF-8 (byte {error.start + 1})", "Save the file as UTF-8") from error
     except json.JSONDecodeError as error:
@@ -118,3 +116,7 @@ def _each_field_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in fields if names.count(name) > 1)
         raise ValueError(f"gives the field '{twice}' twice")
     return fields
+
+
+STRICT = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_field_once)
+"""JSON in which each field stands once and each number is one. Raises ValueError, RecursionError."""

@@ -1,4 +1,4 @@
-"""Where backups lie: a folder, or a bucket of any S3-compatible server, by URL: `ace.core.ports.BackupPlace`.
+"""Where backups lie: a folder, or a bucket of any S3-compatible server, by URL: `ace.core.backup_ports.BackupPlace`.
 
 /var/backups/ace, file:///var/backups/ace     a folder; made when first written to, its files for their owner only
 s3://bucket/prefix                            credentials, region and endpoint from the standard AWS_ variables, which
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ace.core.ports import BackupPlace
+from ace.core.backup_ports import BackupPlace
 from ace.errors import InvalidInput, NotFound, StoreUnavailable
 from ace.models.backup import Stored
 from ace.utils.files import disk_faults, flush_folder

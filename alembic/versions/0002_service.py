@@ -1,4 +1,7 @@
-"""What the service keeps: reported episodes, API keys, shared secrets, leases, and how old the code may be."""
+"""What the service keeps: reported episodes, API keys, shared secrets, leases, and how old the code may be.
+
+And an index by age, so that bullets can be listed a page at a time.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_schema_floor")),
     )
     op.bulk_insert(floor, [{"revision": "0002"}])
+    op.create_index("idx_playbook_bullets_domain_born", "playbook_bullets", ["domain_id", "born_seq"])
 
 
 def downgrade() -> None:
+    op.drop_index("idx_playbook_bullets_domain_born", "playbook_bullets")
     for table in reversed(TABLES):
         op.drop_table(table)
 

@@ -120,6 +120,7 @@ def test_the_indexes_are_those_the_runbook_names(database: Database) -> None:
     columns = {index["name"]: index["column_names"] for index in found}
     assert columns == {
         "idx_playbook_bullets_domain_stage": ["domain_id", "stage"],
+        "idx_playbook_bullets_domain_born": ["domain_id", "born_seq"],
         "idx_playbook_bullets_section": ["section"],
     }
     partial = next(index for index in found if index["name"] == "idx_playbook_bullets_section")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ace.core.ports import BackupPlace
+from ace.core.backup_ports import BackupPlace
 from ace.errors import InvalidInput, NotFound, StoreUnavailable
 from ace.repositories.database import Database
 from ace.repositories.dump import Dump

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ace.core import replay
-from ace.core.ports import PlaybookStore
+from ace.core.ports import BulletFilter, PlaybookStore
 from ace.errors import Conflict, InvalidInput, NotFound
 from ace.models.journal import Position
 from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Relate, Restore, Rollback
@@ -341,3 +341,43 @@ def test_any_history_is_carried_out_as_the_core_says(store: PlaybookStore, data:
     first = data.draw(histories_of(domain))
     batches = data.draw(st.lists(st.lists(moves(domain), min_size=1, max_size=3), max_size=10))
     carries_out_what_the_core_allows(store, domain, [first, *batches])
+
+
+def test_bullets_are_listed_newest_first_a_page_at_a_time_and_by_what_is_asked(store: PlaybookStore) -> None:
+    ids = add(store, "check the UNITS", "100% sure", "units_of measure", "read twice")
+    write(store, Promote(bullet_id=ids[2], to=PlaybookStage.STAGING, reason="r"))
+
+    def listed(before: int | None = None, limit: int = 9, **wanted: Any) -> list[str]:
+        found = store.page(DOMAIN, BulletFilter(**wanted), limit=limit, before=before)
+        return [one.bullet.id for one in found]
+
+    assert listed() == ids[::-1]
+    assert listed(limit=2) == [ids[3], ids[2]]
+    assert listed(limit=2, before=3) == [ids[1], ids[0]]
+    assert listed(stage=PlaybookStage.STAGING) == [ids[2]]
+    assert listed(section=Section.TOOL) == []
+    assert listed(text="units") == [ids[2], ids[0]]
+    assert listed(text="0%") == [ids[1]]
+    assert listed(text="s_o") == [ids[2]]
+    assert listed(text="\\") == []
+    assert store.page(DOMAIN, BulletFilter(), limit=1)[0].created_at == NOW
+    assert store.page("other", BulletFilter(), limit=9) == []
+
+
+def test_a_bullets_history_is_what_the_journal_says_of_it_alone(store: PlaybookStore) -> None:
+    one, other = add(store, "advice", 'quotes "advice"')
+    write(store, helpful(one, "e1"), Relate(link=Link.between(one, other)), helpful(other, "e1"))
+    write(store, Quarantine(bullet_id=one, reason="r"), Rollback(to=2, reason="r"))
+    kinds = [entry.kind for entry in store.history(DOMAIN, one)]
+    assert kinds == ["add", "increment", "relate", "quarantine", "rollback"]
+    assert store.history("other", one) == []
+
+
+def test_the_stages_of_every_domain_are_counted(store: PlaybookStore) -> None:
+    ids = add(store, "one", "two")
+    add(store, "one", domain="other")
+    write(store, Quarantine(bullet_id=ids[0], reason="r"))
+    counted = store.counts()
+    assert sorted(counted) == [DOMAIN, "other"]
+    assert counted[DOMAIN] == store.count_by_stage(DOMAIN)
+    assert counted[DOMAIN][PlaybookStage.QUARANTINED] == 1

@@ -1,0 +1,144 @@
+"""The episodes' table as a lease queue: `ace.core.ports.EpisodeQueue`.
+
+What becomes of a row is decided in `ace.core.leasing`; here is who gets it: on Postgres the row is locked and rows
+that others have locked are passed over, on SQLite the file is held. The end of an episode, DONE, is written by the
+merge's own transaction (`PlaybookTransaction.finish_episode`), never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ace.core import leasing
+from ace.core.leasing import Change
+from ace.errors import Conflict, InvalidInput
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
+from ace.models.journal import Position
+from ace.repositories import statements
+from ace.repositories.database import Database, Session, get_database
+from ace.repositories.episode_rows import (
+    change_episode,
+    containing,
+    episode_from_body,
+    episode_to_row,
+    names,
+    status_from_row,
+    write_status,
+)
+from ace.repositories.schema import require_head
+
+_TAKEN_FROM = (EpisodeState.LEASED, EpisodeState.QUEUED)  # those whose lease ran out have waited longest
+
+
+class EpisodeRepository:
+    """Every reported episode. Without a database: the one the settings name. Raises StoreUnavailable, SchemaMismatch.
+
+    Safe to share between threads; any number of processes may claim beside each other.
+    """
+
+    def __init__(self, database: Database | None = None) -> None:
+        self._database = require_head(database or get_database())
+
+    def report(self, episode: Episode) -> bool:
+        """Keep an episode; durable when it returns. False: a repeat. Raises InvalidInput, Conflict."""
+        row, new = episode_to_row(episode), Position()
+        with self._database.transaction() as session:
+            session.run(statements.FOUND_DOMAIN, domain_id=episode.domain_id, seq=new.seq, head_hash=new.hash,
+                        dimensions=None, created_at=None)  # fmt: skip
+            if session.rows(statements.REPORT, **row):
+                return True
+            known = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
+        if known[0][0] != row["request_hash"]:
+            raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
+        return False
+
+    def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
+        """The longest due episode, leased to this worker; None when none is due."""
+        if not any(self._database.rows(statements.ANY_DUE, state=state.value, now=now, domain_id=domain)
+                   for state in _TAKEN_FROM):  # fmt: skip
+            return None  # without holding up anybody who writes
+        with self._database.transaction() as session:
+            while found := _due(session, now, domain):
+                claim = _take(session, found, worker, now, lease_s)
+                if claim:
+                    return claim
+        return None
+
+    def claim_one(self, worker: str, now: float, lease_s: float, domain: str, episode_id: str) -> Claim | None:
+        """This very episode, due or not; None when it is not to be had."""
+        with self._database.transaction() as session:
+            rows = session.rows(statements.TAKE_EPISODE, domain_id=domain, id=episode_id)
+            status = status_from_row(rows[0]) if rows else None
+            if status is None or not leasing.may_be_taken(status, now):
+                return None
+            return _take(session, status, worker, now, lease_s)
+
+    def postpone(self, claim: Claim, error: str, now: float) -> EpisodeStatus:
+        """Queued again for later, or dead after the last attempt. Raises LeaseLost."""
+        change = leasing.by_holder(claim, partial(leasing.postponed, error=error, now=now))
+        return self._change(claim.episode.domain_id, claim.episode.id, change)
+
+    def release(self, claim: Claim) -> EpisodeStatus:
+        """Queued again at once, the attempt not counted. Raises LeaseLost."""
+        change = leasing.by_holder(claim, leasing.released)
+        return self._change(claim.episode.domain_id, claim.episode.id, change)
+
+    def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
+        """Give a dead episode all its attempts again. Raises NotFound, Conflict when it is not dead."""
+        return self._change(domain, episode_id, leasing.requeued)
+
+    def get(self, domain: str, episode_id: str) -> Episode | None:
+        """The episode as it was reported, or None."""
+        rows = self._database.rows(statements.REPORTED, domain_id=domain, id=episode_id)
+        return episode_from_body(rows[0][1]) if rows else None
+
+    def status(self, domain: str, episode_id: str) -> EpisodeStatus | None:
+        """How far it has come, or None."""
+        rows = self._database.rows(statements.EPISODE, domain_id=domain, id=episode_id)
+        return status_from_row(rows[0]) if rows else None
+
+    def list(
+        self, domain: str, state: EpisodeState | None = None, limit: int = 100, after: str = ""
+    ) -> Sequence[EpisodeStatus]:
+        """Episodes by id, from the one that follows `after`."""
+        kind = None if state is None else state.value
+        rows = self._database.rows(statements.EPISODES, domain_id=domain, state=kind, limit=limit, after=after)
+        return [status_from_row(row) for row in rows]
+
+    def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
+        """The episodes that were shown or cited a bullet, by id."""
+        rows = self._database.rows(statements.EPISODES_NAMING, domain_id=domain, pattern=containing(bullet_id))
+        ids = [own for own, body in rows if names(body, bullet_id)]
+        return [status for status in (self.status(domain, own) for own in ids) if status]
+
+    def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
+        """How many there are in each state (every state is a key)."""
+        counted: dict[str, int] = dict(self._database.rows(statements.COUNT_EPISODES, domain_id=domain))
+        return {state: counted.get(state.value, 0) for state in EpisodeState}
+
+    def _change(self, domain: str, episode_id: str, change: Change) -> EpisodeStatus:
+        with self._database.transaction() as session:
+            return change_episode(session, domain, episode_id, change)
+
+
+def _due(session: Session, now: float, domain: str | None) -> EpisodeStatus | None:
+    """The first due row, held; None when there is none that another does not hold."""
+    for state in _TAKEN_FROM:
+        rows = session.rows(statements.TAKE_DUE, state=state.value, now=now, domain_id=domain)
+        if rows:
+            return status_from_row(rows[0])
+    return None
+
+
+def _take(session: Session, status: EpisodeStatus, worker: str, now: float, lease_s: float) -> Claim | None:
+    """The claim; None when the episode turned out to be dead, or to be no report this release can read."""
+    after, claim = leasing.taken(status, worker, now, lease_s), None
+    if after.state == EpisodeState.LEASED:
+        rows = session.rows(statements.REPORTED, domain_id=after.domain_id, id=after.id)
+        try:
+            claim = Claim(episode=episode_from_body(rows[0][1]), worker=worker, attempt=after.attempts)
+        except InvalidInput as error:
+            after = leasing.postponed(after, str(error), now)
+    write_status(session, after)
+    return claim

@@ -1,0 +1,146 @@
+"""Reflect on what agents reported: one claimed episode at a time, merged and marked DONE in one commit.
+
+    what happened                                   the episode is
+    merged                                          DONE       in the merge's own transaction: once, or not at all
+    LeaseLost                                       left to the worker that has it by now; nothing was written
+    BudgetExhausted, CircuitOpen                    released   no attempt was made
+    ModelError, Outage, any other error of ours     postponed  tried again later, DEAD after the last attempt
+
+Only bullets that were shown are voted on, and only if the answer cited them. An episode without a verdict and without
+a trace has nothing to teach: it is DONE without asking a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ace.core.ports import Clock, EpisodeQueue, PlaybookStore, Reflector, Transaction
+from ace.curator.semantic_curator import SemanticCurator
+from ace.errors import AceError, BudgetExhausted, CircuitOpen, LeaseLost
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
+from ace.models.insight import Delta
+from ace.models.plan import MergeResult, Outcome
+
+
+class Ending(StrEnum):
+    """What became of a claimed episode."""
+
+    DONE = "done"  # merged
+    POSTPONED = "postponed"  # tried in vain; again later
+    DEAD = "dead"  # tried in vain for the last time
+    RELEASED = "released"  # not tried
+    LOST = "lost"  # another worker has it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reflected:
+    """The facts: bullets `added`, insights `merged` into bullets there were, `votes` on bullets cited."""
+
+    domain_id: str
+    episode_id: str
+    ending: Ending
+    added: int = 0
+    merged: int = 0
+    votes: int = 0
+    error: AceError | None = None
+
+
+class Reflection:
+    """Works on one store's episodes. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        store: PlaybookStore,
+        episodes: EpisodeQueue,
+        reflector: Reflector,
+        curator: SemanticCurator,
+        clock: Clock,
+        lease_s: float,
+    ) -> None:
+        self._store, self._episodes, self._reflector = store, episodes, reflector
+        self._curator, self._clock, self._lease_s = curator, clock, lease_s
+
+    def claim(self, worker: str, domain: str | None = None) -> Claim | None:
+        """The longest due episode; None when none is due."""
+        return self._episodes.claim(worker, self._now(), self._lease_s, domain)
+
+    def claim_one(self, worker: str, domain: str, episode_id: str) -> Claim | None:
+        """This very episode, due or not; None when it is not to be had."""
+        return self._episodes.claim_one(worker, self._now(), self._lease_s, domain, episode_id)
+
+    def reflect(self, claim: Claim) -> Reflected:
+        """Reflect on the episode and merge what it teaches; when that fails, do what the table says.
+
+        Raises only what is no error of ours, and StoreUnavailable when not even the failure can be written down: the
+        lease will run out.
+        """
+        try:
+            return self._merge(claim, self._study(claim.episode))
+        except LeaseLost as error:
+            return _ended(claim.episode, Ending.LOST, error)
+        except (BudgetExhausted, CircuitOpen) as error:
+            return self.release(claim, error)
+        except AceError as error:
+            return self.postpone(claim, str(error), error)
+
+    def postpone(self, claim: Claim, reason: str, error: AceError | None = None) -> Reflected:
+        """Put the episode off, for this reason."""
+        return self._give_up(claim, lambda: self._episodes.postpone(claim, reason, self._now()), error)
+
+    def release(self, claim: Claim, error: AceError | None = None) -> Reflected:
+        """Give the episode back as if it had not been taken."""
+        return self._give_up(claim, lambda: self._episodes.release(claim), error, Ending.RELEASED)
+
+    def _study(self, episode: Episode) -> Delta:
+        if not has_something_to_teach(episode):
+            return Delta(episode_id=episode.id, task_id=episode.task.id)
+        trajectory = replace(episode.trajectory, episode_id=episode.id)
+        shown = self._store.get_many(episode.domain_id, trajectory.shown)
+        return replace(
+            self._reflector.reflect(episode.task, trajectory, episode.feedback, shown), episode_id=episode.id
+        )
+
+    def _merge(self, claim: Claim, delta: Delta) -> Reflected:
+        def along(transaction: Transaction, result: MergeResult) -> None:
+            transaction.finish_episode(claim, _figures(result) | {"position": result.position})
+
+        result = self._curator.apply_delta(delta, claim.episode.domain_id, along=along)
+        return replace(_ended(claim.episode, Ending.DONE), **_figures(result))
+
+    def _give_up(
+        self,
+        claim: Claim,
+        write: Callable[[], EpisodeStatus],
+        error: AceError | None,
+        ending: Ending = Ending.POSTPONED,
+    ) -> Reflected:
+        try:
+            status = write()
+        except LeaseLost as lost:
+            return _ended(claim.episode, Ending.LOST, lost)
+        return _ended(claim.episode, Ending.DEAD if status.state == EpisodeState.DEAD else ending, error)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def has_something_to_teach(episode: Episode) -> bool:
+    """Is there a verdict, or a trace of what the agent did?"""
+    trajectory, feedback = episode.trajectory, episode.feedback
+    judged = feedback.correct is not None or bool(feedback.detail) or feedback.expected is not None
+    return judged or bool(trajectory.reasoning or trajectory.steps or trajectory.error)
+
+
+def _figures(result: MergeResult) -> dict[str, Any]:
+    """Every operation is the adding of a bullet, a contradiction found with it, an insight merged, or a vote."""
+    added, merged = result.count(Outcome.ADDED, Outcome.LINKED), result.count(Outcome.MERGED)
+    linked = sum(len(outcome.contradicts) for outcome in result.outcomes)
+    return {"added": added, "merged": merged, "votes": result.operations - added - linked - merged}
+
+
+def _ended(episode: Episode, ending: Ending, error: AceError | None = None) -> Reflected:
+    return Reflected(domain_id=episode.domain_id, episode_id=episode.id, ending=ending, error=error)

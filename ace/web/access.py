@@ -1,0 +1,119 @@
+"""Who may call what: every operation under /v1 is declared with the role it needs, and called with the caller.
+
+    @router.get("/v1/domains/{domain}/bullets")
+    @needs(Role.READ)
+    def list_bullets(domain: str, caller: Principal, app: App) -> …
+
+`needs` checks the key, the role, the domain and the rate limits before the function runs, in the same thread. A domain
+that the key does not cover is answered exactly like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, get_type_hints
+
+from fastapi import Request
+from limits import parse as parse_limit
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from ace.bootstrap import App
+from ace.config import is_loopback
+from ace.core.validation import check_domain
+from ace.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthenticated
+from ace.models.access import Principal, Role
+
+F = TypeVar("F", bound=Callable[..., Any])
+GIVEN = ("caller", "app")
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Gate:
+    """Keys and limits of one server process."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        settings = app.settings
+        self._limiter = FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
+        self._wrong_keys = _limit("ACE_WRONG_KEY_RATE_LIMIT", settings.wrong_key_rate_limit)
+        domain_limit = settings.domain_rate_limit
+        self._domain_limit = _limit("ACE_DOMAIN_RATE_LIMIT", domain_limit) if domain_limit else None
+
+    def enter(self, request: Request, role: Role, domain_id: str | None) -> Principal:
+        """The caller. Raises Unauthenticated, Forbidden, NotFound, TooManyRequests, InvalidInput."""
+        caller = self._caller(request)
+        if domain_id is not None:
+            check_domain(domain_id)
+            if not caller.sees(domain_id):
+                raise no_domain(domain_id)
+            self._count(domain_id)
+        if not caller.role.includes(role):
+            raise Forbidden(
+                f"This key's role is '{caller.role}', the operation needs '{role}'. Ask an admin for a key."
+            )
+        return caller
+
+    def _caller(self, request: Request) -> Principal:
+        if not self._app.keys.exist() and is_loopback(self._app.settings.host):
+            return _local(request)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("No API key was given. Send it as `Authorization: Bearer ace_…`.")
+        try:
+            return self._app.keys.authenticate(token.strip())
+        except Unauthenticated:
+            address = request.client.host if request.client else "unknown"
+            if not self._limiter.hit(self._wrong_keys, "wrong-key", address):
+                raise TooManyRequests("wrong API keys from this address", self._wrong_keys.get_expiry()) from None
+            raise
+
+    def _count(self, domain_id: str) -> None:
+        if self._domain_limit and not self._limiter.hit(self._domain_limit, "domain", domain_id):
+            raise TooManyRequests("requests for this domain", self._domain_limit.get_expiry())
+
+
+def _local(request: Request) -> Principal:
+    """No key was ever made: whoever is on this machine may do everything, but no web page that points a name here."""
+    if request.url.hostname not in LOCAL_NAMES:
+        raise Forbidden("Without API keys this server answers to localhost only. Make a key: `ace keys create`.")
+    return Principal()
+
+
+def needs(role: Role) -> Callable[[F], F]:
+    """Let the function be called by those whose key has this role, with `caller` and `app` filled in."""
+
+    def declare(function: F) -> F:
+        hints = get_type_hints(function, include_extras=True)
+        own = inspect.signature(function)
+        shown = [p.replace(annotation=hints[p.name]) for p in own.parameters.values() if p.name not in GIVEN]
+        request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+
+        @wraps(function)
+        def guarded(*, request: Request, **inputs: Any) -> Any:
+            state = request.app.state
+            caller = state.gate.enter(request, role, inputs.get("domain"))
+            given = {"caller": caller, "app": state.ace}
+            return function(**inputs, **{name: given[name] for name in GIVEN if name in own.parameters})
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in shown]
+        guarded.__signature__ = inspect.Signature([request, *parameters])  # type: ignore[attr-defined]
+        guarded.__annotations__ = {p.name: p.annotation for p in [request, *parameters]}
+        guarded.needs = role  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return declare
+
+
+def no_domain(domain_id: str) -> NotFound:
+    """What is said of a domain that does not exist, and of one that the caller may not know of."""
+    return NotFound(f"There is no domain {domain_id}.")
+
+
+def _limit(name: str, text: str) -> Any:
+    try:
+        return parse_limit(text)
+    except ValueError:
+        raise InvalidInput(name, f"{text!r} is not a rate limit", "Write it like '600/minute'") from None

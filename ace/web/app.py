@@ -1,0 +1,83 @@
+"""The application: routes, errors as problems, the border around it all. `create` is what the server process calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+from ace.bootstrap import App
+from ace.errors import AceError
+from ace.web import administration, bullets, context, domains, health
+from ace.web.access import Gate
+from ace.web.border import Asgi, Border
+from ace.web.problems import Problem, invalid, problem_of
+from ace.web.schemas import ProblemOut
+
+GUARDED = (context, domains, bullets, administration)
+BEARER = HTTPBearer(auto_error=False, description="an API key, as `ace keys create` prints it")
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemOut, "description": words}
+    for code, words in ((400, "Malformed JSON"), (401, "No valid API key"), (403, "Not allowed"), (404, "Not found"),
+                        (409, "Conflict"), (413, "Body too large"), (415, "Not JSON"), (422, "Invalid input"),
+                        (429, "Too many requests"), (503, "Temporarily unavailable"), (504, "Deadline exceeded"))
+}  # fmt: skip
+
+
+def create(app: App | None = None) -> Asgi:
+    """The ASGI application of one server process."""
+    ace = app or App()
+    settings = ace.settings
+    return Border(
+        api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s, observe=ace.observe_request
+    )
+
+
+def api(ace: App) -> FastAPI:
+    """The routes, without the border. Every operation under /v1 needs a role."""
+    made = FastAPI(title="ACE Playbook", version=ace.version, lifespan=_lifespan,
+                   description="Playbooks that agents learn from what happens to them.")  # fmt: skip
+    made.state.ace, made.state.gate = ace, Gate(ace)
+    made.include_router(health.router)
+    for module in GUARDED:
+        made.include_router(module.router, dependencies=[Depends(BEARER)], responses=PROBLEMS)
+    made.add_exception_handler(AceError, _ours)
+    made.add_exception_handler(RequestValidationError, _invalid)
+    made.add_exception_handler(HTTPException, _http)
+    unguarded = [route.path for route in made.routes if isinstance(route, APIRoute)
+                 and route.path.startswith("/v1") and not hasattr(route.endpoint, "needs")]  # fmt: skip
+    if unguarded:
+        raise AssertionError(f"operations without a role: {unguarded}")
+    return made
+
+
+@asynccontextmanager
+async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
+    with made.state.ace.serving():
+        yield
+
+
+async def _ours(request: Request, error: Exception) -> Problem:
+    del request
+    assert isinstance(error, AceError)
+    return problem_of(error)
+
+
+async def _invalid(request: Request, error: Exception) -> Problem:
+    del request
+    assert isinstance(error, RequestValidationError)
+    return invalid(error.errors())
+
+
+async def _http(request: Request, error: Exception) -> Problem:
+    assert isinstance(error, HTTPException)
+    titles = {404: "Not found", 405: "Method not allowed"}
+    title = titles.get(error.status_code, "Request refused")
+    detail = f"{request.method} {request.url.path}: {error.detail}. See /docs."
+    return Problem(error.status_code, title, detail, headers=error.headers)

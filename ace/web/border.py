@@ -1,0 +1,144 @@
+"""The border: what every request passes before and after it is understood. Plain ASGI, no framework.
+
+in     another host's name (without keys)      421      DNS rebinding ends here
+       a body over the limit                   413      without reading it
+       a body that is not strict JSON          400/415
+out    not done when the deadline passes       504      the work goes on, its answer is dropped
+       an error nobody foresaw                 500      logged with its traceback, nothing of it shown
+both   X-Request-Id, security headers, one observation of (method, route, status, seconds)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ace.errors import InvalidInput
+from ace.web.problems import Problem
+from ace.web.strict_json import parse
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Observe = Callable[[str, str, int, float], None]
+"""Is told method, route template, status and seconds of each request."""
+
+SECURITY = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
+            (b"cache-control", b"no-store")]  # fmt: skip
+log = logging.getLogger("ace.server")
+
+
+class Border:
+    """At most `max_body` bytes in, at most `deadline_s` seconds until the answer begins and ends."""
+
+    def __init__(self, app: Asgi, *, max_body: int, deadline_s: float, observe: Observe) -> None:
+        self._app, self._max_body, self._deadline_s, self._observe = app, max_body, deadline_s, observe
+        self._left_behind: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, reply = time.perf_counter(), Reply(send)
+        refusal, body = await self._enter(scope, receive)
+        if refusal is None:
+            refusal = await self._within(scope, replay(body, receive), reply)
+        if refusal is not None and not reply.status:
+            await refusal(scope, receive, reply)
+        reply.closed = True
+        route = getattr(scope.get("route"), "path", "unknown")
+        self._observe(scope["method"], route, reply.status or 500, time.perf_counter() - started)
+
+    async def _enter(self, scope: Scope, receive: Receive) -> tuple[Problem | None, bytes]:
+        headers = dict(scope["headers"])
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            return None, b""
+        body = await read(receive, headers.get(b"content-length", b""), self._max_body)
+        if body is None:
+            detail = f"The body is larger than {self._max_body:,} bytes. Send less at a time."
+            return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"}), b""
+        return check_body(headers.get(b"content-type", b""), body), body
+
+    async def _within(self, scope: Scope, receive: Receive, reply: Reply) -> Problem | None:
+        """Let the application answer; a problem when it did not, or not in time."""
+        task = asyncio.ensure_future(self._app(scope, receive, reply))
+        done, _ = await asyncio.wait({task}, timeout=self._deadline_s)
+        if not done:
+            self._left_behind.add(task)
+            task.add_done_callback(self._left_behind.discard)
+            detail = f"The request took longer than {self._deadline_s:g} s. Try again, or ask for less."
+            return Problem(504, "Deadline exceeded", detail)
+        try:
+            task.result()
+        except Exception:
+            log.exception("request_failed", extra={"method": scope["method"], "path": scope["path"]})
+            return Problem(500, "Internal error", f"Something went wrong here. Quote request {reply.id} in a report.")
+        return None
+
+
+class Reply:
+    """Passes an answer on, with our headers; once `closed`, drops what comes."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.id, self.status, self.closed = uuid.uuid4().hex, 0, False
+
+    async def __call__(self, message: Message) -> None:
+        if self.closed:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = [(name, value) for name, value in SECURITY if not any(name == key for key, _ in message["headers"])]
+            message = {**message, "headers": [*message["headers"], *own, (b"x-request-id", self.id.encode())]}
+        await self._send(message)
+
+
+def check_body(content_type: bytes, body: bytes) -> Problem | None:
+    """A problem unless the body is empty or strict JSON that says it is JSON."""
+    if not body:
+        return None
+    if content_type.split(b";")[0].strip().lower() != b"application/json":
+        return Problem(415, "Not JSON", "Send the body as Content-Type: application/json.", field="Content-Type")
+    try:
+        parse(body)
+    except InvalidInput as error:
+        return Problem(400, "Malformed JSON", str(error), field=error.field, remedy=error.remedy)
+    return None
+
+
+async def read(receive: Receive, announced: bytes, limit: int) -> bytes | None:
+    """The whole body; None as soon as it is known to be larger than `limit`."""
+    if announced.isdigit() and int(announced) > limit:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            return None
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body already read, then whatever comes after it."""
+    given = False
+
+    async def next_message() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return next_message

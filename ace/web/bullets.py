@@ -1,0 +1,118 @@
+"""See bullets, one, its history; move one by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from ace.bootstrap import App
+from ace.core.journal import timestamp
+from ace.core.ports import BulletFilter
+from ace.errors import InvalidInput, NotFound
+from ace.models.access import Role
+from ace.models.playbook import Bullet, PlaybookStage, Section
+from ace.services.stewardship import Move
+from ace.web.access import needs
+from ace.web.context import IdempotencyKey, http_key
+from ace.web.domains import entry
+from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest
+
+router = APIRouter(tags=["bullets"])
+MAX_PAGE = 500
+
+
+@router.get("/v1/domains/{domain}/bullets", response_model=BulletPage)
+@needs(Role.READ)
+def list_bullets(
+    domain: str,
+    app: App,
+    stage: PlaybookStage | None = None,
+    section: Section | None = None,
+    contains: Annotated[str | None, Query(min_length=1, max_length=200, description="text in the content")] = None,
+    cursor: Annotated[str | None, Query(max_length=20, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> dict[str, Any]:
+    """Bullets, the newest first, a page at a time."""
+    wanted = BulletFilter(stage=stage, section=section, text=_storable(contains))
+    found = app.store.page(domain, wanted, limit=limit, before=_position(cursor))
+    listed = [
+        {**bullet_out(one.bullet), "born_at_position": one.born_seq, "created_at": timestamp(one.created_at)}
+        for one in found
+    ]
+    return {"bullets": listed, "next": str(found[-1].born_seq) if len(found) == limit else None}
+
+
+@router.get("/v1/domains/{domain}/bullets/{bullet_id}", response_model=BulletOut)
+@needs(Role.READ)
+def one_bullet(domain: str, bullet_id: str, app: App) -> dict[str, Any]:
+    """One bullet as it is now."""
+    return bullet_out(_found(app, domain, bullet_id))
+
+
+@router.get("/v1/domains/{domain}/bullets/{bullet_id}/history", response_model=list[EntryOut])
+@needs(Role.READ)
+def history(domain: str, bullet_id: str, app: App) -> list[dict[str, Any]]:
+    """All that the journal says of one bullet, and the rollbacks, in order."""
+    found = app.store.history(domain, _name(bullet_id))
+    if not any(one.kind == "add" for one in found):
+        raise _missing(bullet_id)
+    return [entry(one) for one in found]
+
+
+def _moving(move: Move) -> Any:
+    @needs(Role.REVIEW)
+    def moved(
+        domain: str, bullet_id: str, body: MoveRequest, app: App, idempotency_key: IdempotencyKey = None
+    ) -> dict[str, Any]:
+        found = app.stewardship.move(domain, _name(bullet_id), move, body.reason, key=http_key(idempotency_key))
+        return bullet_out(found)
+
+    return moved
+
+
+WORDS = {
+    Move.PROMOTE: "Raise a bullet one stage.",
+    Move.QUARANTINE: "Take a bullet out of use, from any stage.",
+    Move.RESTORE: "Take a bullet out of quarantine, back to shadow.",
+}
+for each in Move:
+    path = f"/v1/domains/{{domain}}/bullets/{{bullet_id}}/{each.value}"
+    router.post(path, response_model=BulletOut, summary=WORDS[each], name=f"{each.value}_bullet")(_moving(each))
+
+
+def bullet_out(bullet: Bullet) -> dict[str, Any]:
+    """A bullet as the interface shows it."""
+    shown = bullet.to_json()
+    return {"domain": shown.pop("domain_id"), **shown}
+
+
+def _found(app: App, domain: str, bullet_id: str) -> Bullet:
+    bullet = app.store.get(domain, _name(bullet_id))
+    if bullet is None:
+        raise _missing(bullet_id)
+    return bullet
+
+
+def _missing(bullet_id: str) -> NotFound:
+    return NotFound(f"There is no bullet {bullet_id[:80]} in this domain.")
+
+
+def _name(bullet_id: str) -> str:
+    if len(bullet_id) > 200 or "\0" in bullet_id or not bullet_id.isprintable():
+        raise _missing(bullet_id)
+    return bullet_id
+
+
+def _storable(text: str | None) -> str | None:
+    if text is not None and "\0" in text:
+        raise InvalidInput("contains", "holds a NUL", "Send it without")
+    return text
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise InvalidInput("cursor", "is not one of ours", "Send `next` of the page before, as it was")
+    return int(cursor)

@@ -1,0 +1,71 @@
+"""See the domains a key covers, their journals, and whether these hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from ace.bootstrap import App
+from ace.core.journal import timestamp
+from ace.models.access import Principal, Role
+from ace.models.journal import Entry
+from ace.models.playbook import PlaybookStage
+from ace.services.verification import verify
+from ace.web.access import needs, no_domain
+from ace.web.schemas import DomainOut, JournalPage, VerificationOut
+
+router = APIRouter(tags=["domains"])
+MAX_PAGE = 1000
+MAX_SEQ = 2**53
+
+
+@router.get("/v1/domains", response_model=list[DomainOut])
+@needs(Role.READ)
+def list_domains(caller: Principal, app: App) -> list[dict[str, Any]]:
+    """The domains this key covers, with their bullets by stage."""
+    return [
+        _domain(app, domain, counted) for domain, counted in sorted(app.store.counts().items()) if caller.sees(domain)
+    ]
+
+
+@router.get("/v1/domains/{domain}", response_model=DomainOut)
+@needs(Role.READ)
+def one_domain(domain: str, app: App) -> dict[str, Any]:
+    """One domain, its bullets by stage."""
+    if not app.store.head(domain).seq:
+        raise no_domain(domain)
+    return _domain(app, domain, app.store.count_by_stage(domain))
+
+
+@router.get("/v1/domains/{domain}/journal", response_model=JournalPage)
+@needs(Role.READ)
+def journal(
+    domain: str,
+    app: App,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="entries after this one")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+) -> dict[str, Any]:
+    """Every change, in order, a page at a time."""
+    found = app.store.entries(domain, after=after, limit=limit)
+    head = app.store.head(domain).seq
+    following = found[-1].seq if found and found[-1].seq < head else None
+    return {"entries": [entry(one) for one in found], "head": head, "next": following}
+
+
+@router.get("/v1/domains/{domain}/journal/verification", response_model=VerificationOut)
+@needs(Role.READ)
+def verification(domain: str, app: App) -> dict[str, Any]:
+    """Follow the hash chain, replay the journal, and compare with the stored playbook."""
+    report = verify(domain, app.store)
+    return {"domain": domain, "entries": report.entries, "sound": not report.fault, "fault": report.fault}
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """A journal entry as the interface shows it."""
+    return {"seq": found.seq, "at": timestamp(found.at), "kind": found.kind, "body": found.body,
+            "previous": found.previous, "hash": found.hash}  # fmt: skip
+
+
+def _domain(app: App, domain: str, counted: dict[PlaybookStage, int]) -> dict[str, Any]:
+    return {"domain": domain, "bullets": counted, "position": app.store.head(domain).seq}

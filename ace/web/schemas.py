@@ -1,0 +1,205 @@
+"""What goes in and out, in the words of the HTTP interface. Unknown fields are refused, types are not guessed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ace.core.validation import MAX_ADVICE_CHARS
+from ace.models.access import Role
+from ace.models.insight import Tag
+from ace.models.playbook import PlaybookStage, Section, Traffic
+
+MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
+
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Strict(BaseModel):
+    """A request: nothing but the fields named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ContextRequest(Strict):
+    """A task that wants bullets."""
+
+    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, description="the task, as the agent is given it")
+    k: int | None = Field(None, ge=0, le=100, strict=True, description="bullets at most; default: ACE_K")
+    token_budget: int | None = Field(None, ge=1, strict=True, description="tokens of bullets at most")
+    traffic: Traffic | None = Field(None, description="which stages are shown; default: ACE_ENV")
+
+
+class ContextBullet(BaseModel):
+    """One bullet shown."""
+
+    id: str
+    content: str
+    section: Section
+    stage: PlaybookStage
+    similarity: float = Field(description="cosine to the task, -1..1")
+    score: float = Field(description="what it was ranked by: similarity and trust")
+
+
+class ContextResponse(BaseModel):
+    """The bullets that fit, best first; `text` is for the prompt, `receipt` for the report of what happened."""
+
+    domain: str
+    bullets: list[ContextBullet]
+    text: str
+    tokens: int = Field(description="about how many tokens `text` is")
+    position: int = Field(description="the journal's position these bullets are of")
+    receipt: str
+    receipt_id: str
+
+
+class InsightIn(Strict):
+    """One lesson."""
+
+    content: str = Field(min_length=1, max_length=MAX_ADVICE_CHARS)
+    section: Section = Section.STRATEGY
+    tag: Tag = Field(Tag.HELPFUL, description="the vote a bullet that says the same receives")
+    confidence: float = Field(1.0, ge=0, le=1, strict=True)
+
+
+class VoteIn(Strict):
+    """What a bullet did in this episode."""
+
+    bullet_id: Word
+    tag: Tag
+
+
+class InsightsRequest(Strict):
+    """What one episode teaches."""
+
+    insights: list[InsightIn] = Field(default_factory=list, max_length=MAX_INSIGHTS)
+    votes: list[VoteIn] = Field(default_factory=list, max_length=MAX_VOTES)
+    episode_id: Word | None = Field(None, description="one vote per bullet per episode; default: a new one")
+    task_id: Word | None = None
+
+
+class InsightOut(BaseModel):
+    """What became of one insight, in the order they were sent."""
+
+    outcome: Literal["added", "merged", "repeated", "linked"]
+    bullet_id: str
+    similarity: float
+    contradicts: list[str]
+
+
+class InsightsResponse(BaseModel):
+    domain: str
+    episode_id: str
+    outcomes: list[InsightOut]
+    position: int
+
+
+class BulletOut(BaseModel):
+    """One bullet as it is now."""
+
+    id: str
+    domain: str
+    content: str
+    section: Section
+    stage: PlaybookStage
+    helpful_count: int
+    harmful_count: int
+    origin: dict[str, Any]
+
+
+class ListedBullet(BulletOut):
+    born_at_position: int
+    created_at: str
+
+
+class BulletPage(BaseModel):
+    """Bullets, the newest first; `next` is the cursor of the page after, null at the end."""
+
+    bullets: list[ListedBullet]
+    next: str | None
+
+
+class MoveRequest(Strict):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class EntryOut(BaseModel):
+    """One change, as the journal has it."""
+
+    seq: int
+    at: str
+    kind: str
+    body: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class JournalPage(BaseModel):
+    """Entries in order; `next` is the `after` of the page that follows, null at the end."""
+
+    entries: list[EntryOut]
+    head: int
+    next: int | None
+
+
+class VerificationOut(BaseModel):
+    domain: str
+    entries: int
+    sound: bool
+    fault: str
+
+
+class DomainOut(BaseModel):
+    """One domain, its bullets by stage."""
+
+    domain: str
+    bullets: dict[PlaybookStage, int]
+    position: int
+
+
+class BreakerOut(BaseModel):
+    name: str
+    state: Literal["closed", "open", "half_open"]
+    total_failures: int
+    total_successes: int
+    open_count: int
+
+
+class KeyRequest(Strict):
+    """A key to be made."""
+
+    role: Role
+    domains: list[Word] | None = Field(None, max_length=1000, description="the domains it covers; default: all")
+    label: str = Field("", max_length=200)
+    expires_in_s: float | None = Field(None, gt=0, le=1e10, description="seconds; default: never")
+
+
+class KeyOut(BaseModel):
+    """A key, without its secret."""
+
+    id: str
+    role: Role
+    domains: list[str] | None
+    label: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class NewKey(KeyOut):
+    token: str = Field(description="the key itself; it is shown this once")
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457: what is wrong, which field, what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    remedy: str | None = None
+    errors: list[dict[str, str]] | None = None

@@ -1,0 +1,187 @@
+"""The reflector's threads: each claims an episode, has it reflected on, and claims the next.
+
+    nothing due               wait `poll_s`; with `once` the thread ends
+    the database is away      wait `poll_s`; with `once` the crew stops with that error
+    a breaker is open         the episode is given back; wait until the breaker may be asked again, or stop likewise
+    a budget is used up       the crew stops with that error
+    any error not ours        logged with its traceback, the episode is postponed, the thread goes on
+    told to stop              what is in hand may take GRACE_S seconds more, then it is given back
+
+A thread that finishes after its episode was given back finds its lease gone and writes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from ace.errors import AceError, BudgetExhausted, CircuitOpen, Outage
+from ace.models.episode import Claim
+from ace.services.reflection import Ending, Reflected, Reflection
+from ace.utils.files import disk_faults
+
+GRACE_S = 5.0  # containers are given 10 s to stop
+WATCH_S = 0.1
+BREAKER_WAIT_MAX_S = 60.0
+
+log = logging.getLogger("ace.reflector")
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a crew did: episodes by their ending, and the figures of those that are done."""
+
+    endings: Counter[Ending] = field(default_factory=Counter)
+    figures: Counter[str] = field(default_factory=Counter)
+    error: AceError | None = None
+    crashed: bool = False
+
+    def count(self, reflected: Reflected) -> None:
+        self.endings[reflected.ending] += 1
+        self.figures.update(added=reflected.added, merged=reflected.merged, votes=reflected.votes)
+
+    def to_json(self) -> dict[str, int]:
+        figures = {name: self.figures[name] for name in ("added", "merged", "votes")}
+        return {ending.value: self.endings[ending] for ending in Ending} | figures
+
+
+class Crew:
+    """`concurrency` threads on one reflection. `alive` is touched at every poll and after every episode."""
+
+    def __init__(
+        self,
+        reflection: Reflection,
+        *,
+        stop: Event,
+        alive: Path,
+        domain: str | None = None,
+        once: bool = False,
+        poll_s: float = 1.0,
+        concurrency: int = 1,
+    ) -> None:
+        self._reflection, self._stop, self._alive = reflection, stop, alive
+        self._domain, self._once, self._poll_s = domain, once, poll_s
+        place = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._names = [f"{place}-{number}" for number in range(concurrency)]
+        self._held: dict[str, Claim] = {}
+        self._lock, self.summary = Lock(), Summary()
+
+    def run(self) -> Summary:
+        """Work until told to stop, or with `once` until nothing is due. Raises the error that stopped the crew."""
+        threads = [Thread(target=self._thread, args=(name,), name=name, daemon=True) for name in self._names]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads) and not self._stop.wait(WATCH_S):
+            pass
+        self._let_finish(threads)
+        if self.summary.error:
+            raise self.summary.error
+        return self.summary
+
+    def _let_finish(self, threads: list[Thread]) -> None:
+        end = time.monotonic() + GRACE_S
+        for thread in threads:
+            thread.join(max(end - time.monotonic(), 0.0))
+        with self._lock:
+            left = list(self._held.values())
+        for claim in left:
+            try:
+                self._note(self._reflection.release(claim), 0.0)
+            except Outage as error:
+                log.warning("reflection_left_to_its_lease", extra=_about(claim) | {"error": str(error)})
+
+    def _thread(self, name: str) -> None:
+        ended = False
+        try:
+            self._work(name)
+            ended = True
+        except AceError as error:
+            self._stop_with(error)
+            ended = True
+        finally:
+            if not ended:  # a mistake in this program: Python prints it, the process ends and is started anew
+                self.summary.crashed = True
+                self._stop.set()
+
+    def _work(self, name: str) -> None:
+        while not self._stop.is_set():
+            self._touch()
+            claim = self._claim(name)
+            if claim is not None:
+                self._take_on(name, claim)
+            elif self._once:
+                return
+            else:
+                self._stop.wait(self._poll_s)
+
+    def _claim(self, name: str) -> Claim | None:
+        try:
+            return self._reflection.claim(name, self._domain)
+        except Outage as error:
+            if self._once:
+                raise
+            log.warning("reflector_waits", extra={"error": str(error)})
+            return None
+
+    def _take_on(self, name: str, claim: Claim) -> None:
+        with self._lock:
+            self._held[name] = claim
+        started = time.monotonic()
+        reflected = self._reflect(claim)
+        with self._lock:
+            del self._held[name]
+        self._touch()
+        if reflected:
+            self._note(reflected, time.monotonic() - started)
+            self._heed(reflected.error)
+
+    def _reflect(self, claim: Claim) -> Reflected | None:
+        """What became of the episode; None when not even that could be written down: its lease will run out."""
+        try:
+            try:
+                return self._reflection.reflect(claim)
+            except AceError:
+                raise
+            except Exception as error:
+                log.exception("reflection_failed", extra=_about(claim))
+                return self._reflection.postpone(claim, f"{type(error).__name__}: {error}")
+        except AceError as error:
+            log.warning("reflection_left_to_its_lease", extra=_about(claim) | {"error": str(error)})
+            return None
+
+    def _note(self, reflected: Reflected, seconds: float) -> None:
+        with self._lock:
+            self.summary.count(reflected)
+        facts = {"domain": reflected.domain_id, "episode": reflected.episode_id, "seconds": round(seconds, 3)}
+        if reflected.ending == Ending.DONE:
+            figures = {"added": reflected.added, "merged": reflected.merged, "votes": reflected.votes}
+            log.info("reflection_complete", extra=facts | figures)
+        else:
+            log.warning(f"reflection_{reflected.ending.value}", extra=facts | {"error": str(reflected.error or "")})
+
+    def _heed(self, error: AceError | None) -> None:
+        """What this error means for the episodes that are not claimed yet."""
+        if isinstance(error, BudgetExhausted) or (isinstance(error, CircuitOpen) and self._once):
+            raise error
+        if isinstance(error, CircuitOpen):
+            self._stop.wait(min(max(error.retry_after, self._poll_s), BREAKER_WAIT_MAX_S))
+
+    def _stop_with(self, error: AceError) -> None:
+        with self._lock:
+            self.summary.error = self.summary.error or error
+        self._stop.set()
+
+    def _touch(self) -> None:
+        with disk_faults(self._alive):
+            self._alive.touch()
+
+
+def _about(claim: Claim) -> dict[str, object]:
+    return {"domain": claim.episode.domain_id, "episode": claim.episode.id, "attempt": claim.attempt}
