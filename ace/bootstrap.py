@@ -59,8 +59,9 @@ class App:
     @cached_property
     def store(self) -> PlaybookStore:
         from ace.repositories.playbook_repository import PlaybookRepository
+        from ace.utils.metrics import entries_committed
 
-        return PlaybookRepository()
+        return PlaybookRepository(committed=entries_committed)
 
     @cached_property
     def episodes(self) -> EpisodeQueue:
@@ -77,8 +78,9 @@ class App:
     @cached_property
     def index(self) -> VectorIndex:
         from ace.utils.faiss_index import get_faiss_manager
+        from ace.utils.metered import MeteredIndex
 
-        return get_faiss_manager()
+        return MeteredIndex(get_faiss_manager())
 
     @cached_property
     def second_look(self) -> SecondLook:
@@ -92,9 +94,9 @@ class App:
 
     @cached_property
     def curator(self) -> SemanticCurator:
-        from ace.curator.semantic_curator import SemanticCurator
+        from ace.utils.metered import MeteredCurator
 
-        return SemanticCurator(
+        return MeteredCurator(
             store=self.store,
             index=self.index,
             embedder=self.embedder,
@@ -125,14 +127,16 @@ class App:
     def retrieval(self) -> Retrieval:
         from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
+        from ace.utils.metered import MeteredRetrieval
 
-        return Retrieval(
+        retrieval = Retrieval(
             index=self.index,
             embedder=self.embedder,
             stages=VISIBLE[Traffic(self.settings.env)],
             floor=self.settings.similarity_floor,
             trust_weight=self.settings.trust_weight,
         )
+        return MeteredRetrieval(retrieval)
 
     @cached_property
     def version(self) -> str:

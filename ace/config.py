@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ace.errors import InvalidInput
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: pretty in a terminal, else JSON")
     reflector_metrics_port: int | None = Field(None, description="port for ace-reflector's own /metrics; default: none")
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "ACE_OTEL_ENDPOINT", "otel_endpoint"),
+        description="an OTLP/HTTP collector for traces, such as http://localhost:4318; default: no traces",
+    )
     lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
     backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
 

@@ -28,6 +28,15 @@ app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 
 
+@app.callback()
+def configure() -> None:
+    """Before any command; help is shown without it."""
+    from ace.config import get_settings
+    from ace.utils import logs
+
+    logs.configure(get_settings(), "cli", quiet=True)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

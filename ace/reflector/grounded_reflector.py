@@ -85,7 +85,7 @@ class GroundedReflector:
             with self._scope(f"{delta.episode_id}/reflector/{number}"):
                 found = self._ask(episode)
         except ModelError as error:
-            log.warning("reflection_unusable episode=%s: %s", delta.episode_id, error)
+            log.warning("reflection_unusable", extra={"episode": delta.episode_id, "reason": str(error)})
             return delta
         cited = [bullet.id for bullet in episode.cited]
         return replace(

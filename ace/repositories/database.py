@@ -13,6 +13,7 @@ Whatever a driver raises leaves here as ours, saying what to do about it and nev
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
@@ -24,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ace.config import get_settings
 from ace.errors import AceError, InvalidInput
+from ace.repositories import sqlite
 from ace.repositories.outages import VALUE_ERRORS, place, reraise
 from ace.repositories.sqlite import SqliteConnections
 from ace.repositories.statements import Statement
@@ -183,6 +185,12 @@ def shared(url: str) -> Database:
 def get_database() -> Database:
     """The database the settings name."""
     return shared(get_settings().database)
+
+
+def open_connections() -> int:
+    """How many database connections this process holds open."""
+    postgres = sys.modules.get("ace.repositories.postgres")  # not imported: no connection either
+    return sqlite.open_connections() + (postgres.open_connections() if postgres else 0)
 
 
 def _connections(url: URL, patience: float, durable: bool) -> Connections:

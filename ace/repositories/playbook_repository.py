@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ace.core.ports import BulletFilter, Listed, Vectors
@@ -24,10 +24,14 @@ class PlaybookRepository:
 
     Raises StoreUnavailable when the database is away, SchemaMismatch when it is not at this release's schema.
     Safe to share between threads and over a fork; a read sees every write that any process has committed.
+    `committed` is told what each transaction has journalled, once it is durable.
     """
 
-    def __init__(self, database: Database | None = None) -> None:
+    def __init__(
+        self, database: Database | None = None, *, committed: Callable[[Sequence[Entry]], None] | None = None
+    ) -> None:
         self._database = require_head(database or get_database())
+        self._committed = committed
 
     def domains(self) -> list[str]:
         """Every domain that has a journal, sorted."""
@@ -117,7 +121,10 @@ class PlaybookRepository:
         """Hold the domain for writing; commits at the end, or leaves no trace when an error passes through."""
         check_domain(domain_id)
         with self._database.transaction() as session:
-            yield PlaybookTransaction(session, domain_id)
+            transaction = PlaybookTransaction(session, domain_id)
+            yield transaction
+        if self._committed:
+            self._committed(transaction.entries)
 
 
 def _pages(session: Session, domain_id: str, batch: int) -> Iterator[Page]:

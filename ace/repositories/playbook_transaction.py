@@ -33,6 +33,7 @@ class PlaybookTransaction:
     def __init__(self, session: Session, domain_id: str) -> None:
         self._session, self._domain_id = session, domain_id
         self.head, self._dimensions = self._lock()
+        self.entries: list[Entry] = []  # what has been journalled so far
 
     def voted(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which of these (bullet_id, episode_id) have been counted already."""
@@ -75,10 +76,12 @@ class PlaybookTransaction:
         runs, before = list(_runs(operations)), (self.head, self._dimensions)
         try:
             with self._session.savepoint() if len(runs) > 1 else nullcontext():
-                return [entry for run in runs for entry in self._carry_out(run, vectors, now)]
+                entries = [entry for run in runs for entry in self._carry_out(run, vectors, now)]
         except BaseException:
             self.head, self._dimensions = before
             raise
+        self.entries += entries
+        return entries
 
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Mark a claimed episode of this domain DONE in this same commit. Raises LeaseLost."""

@@ -16,6 +16,7 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 STATEMENT_TIMEOUT_S = 60.0
 POOL_SIZE, POOL_OVERFLOW = (
@@ -87,6 +88,12 @@ class _Deadlined(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         return super().wait(gen, interval, self.deadline if timeout is None else timeout)
+
+
+def open_connections() -> int:
+    """How many connections to Postgres this process holds open, used or kept for later."""
+    pools = [engine.pool for engine in list(_pools)]
+    return sum(pool.checkedin() + pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
 
 def _ms(seconds: float) -> int:

@@ -111,6 +111,10 @@ class _Slot:
         self._connection = self._open()
         return self._connection
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -170,6 +174,12 @@ class _Forks:
     def check(self) -> None:
         if self.leaked:
             raise sqlite3.OperationalError("this process was forked in the middle of a transaction")
+
+
+def open_connections() -> int:
+    """How many connections to SQLite files this process holds open."""
+    with _forks.registering:
+        return sum(slot.is_open for slot in _forks.slots)
 
 
 def _inode(path: Path) -> int:

@@ -169,3 +169,7 @@ EPISODES_NAMING = statement(
     "SELECT id, body FROM episodes WHERE domain_id = :domain_id AND body LIKE :pattern ESCAPE '!' ORDER BY id"
 )
 COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")
+# figures over all domains
+STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
+EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")
+WAITING_SINCE = statement("SELECT min(reported_at) FROM episodes WHERE state IN ('queued', 'leased')")

@@ -199,7 +199,7 @@ class FaissManager:
         try:
             return faiss_files.load(self._directory, domain_id, self._model)
         except Unsound as reason:
-            log.info("the index of %s is not read from the disk: %s", domain_id, reason)
+            log.info("index_not_loaded", extra={"domain": domain_id, "reason": str(reason)})
             return None
 
     def _built(self, domain_id: str, reason: str) -> View:
@@ -209,7 +209,8 @@ class FaissManager:
             for ids, stages, vectors in scan:
                 view.put(ids, stages, vectors)
         seconds = time.monotonic() - started
-        log.info("the index of %s was made anew, %d vectors in %.2f s: %s", domain_id, len(view), seconds, reason)
+        log.info("index_rebuilt", extra={"domain": domain_id, "vectors": len(view), "seconds": round(seconds, 3),
+                                         "reason": reason})  # fmt: skip
         self._try_to_save(domain_id, view)
         return view
 
@@ -232,7 +233,7 @@ class FaissManager:
             faiss_files.save(view, self._directory, domain_id, self._model)
         except StoreUnavailable as error:
             view.changes = 0
-            log.warning("the index of %s was not saved: %s", domain_id, error)
+            log.warning("index_not_saved", extra={"domain": domain_id, "reason": str(error)})
 
     def _make_room(self) -> None:
         """Unload what is idle, and the oldest of what is more than the memory allowed; at most once a second."""

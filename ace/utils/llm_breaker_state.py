@@ -90,7 +90,7 @@ class SharedBreakers:
         now = self._now()
         rows = self._try(lambda store: store.update(name, lambda breaker: failed(breaker, generation, rule, now)))
         if rows is not None and rows[1].open_count > rows[0].open_count:
-            log.warning("circuit_breaker_opened name=%s failures=%d", name, rows[1].failures)
+            log.warning("circuit_breaker_opened", extra={"breaker": name, "failures": rows[1].failures})
 
     def _try(self, work: Callable[[BreakerStore], T]) -> T | None:
         if self._clock.monotonic() < self._quiet_until:
@@ -99,7 +99,7 @@ class SharedBreakers:
             return self.bounded(work)
         except AceError as error:
             self._quiet_until = self._clock.monotonic() + self._quiet_s
-            log.warning("circuit_breaker_rows_unavailable calls pass unprotected for %g s: %s", self._quiet_s, error)
+            log.warning("circuit_breaker_unprotected", extra={"seconds": self._quiet_s, "reason": str(error)})
             return None
 
     def _now(self) -> float:

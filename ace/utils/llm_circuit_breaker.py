@@ -15,6 +15,7 @@ from typing import Any
 
 from ace.config import get_settings
 from ace.core.breaker import Breaker, BreakerState, reset
+from ace.utils import metrics
 from ace.utils.clock import SystemClock
 from ace.utils.llm_breaker_state import SharedBreakers
 from ace.utils.llm_protection import Protection
@@ -60,6 +61,7 @@ def default_protection() -> Protection:
         clock=clock,
         failure_threshold=settings.failure_threshold,
         recovery_timeout=settings.recovery_timeout,
+        on_error=metrics.llm_error,
     )
 
 

@@ -46,6 +46,7 @@ def language_model(
     from dspy.utils.exceptions import LMError
 
     from ace.utils.llm_metered import MeteredLM
+    from ace.utils.metered import llm_call
 
     name = model or settings.model
     address = base_url or settings.model_base_url
@@ -55,7 +56,8 @@ def language_model(
                                "Let ace start it, or name its address")  # fmt: skip
         name = "openai/local"
     try:
-        return MeteredLM(name, meter=meter, ledger=ledger, **_sampling(name, settings), **_connection(name, address))
+        options = _sampling(name, settings) | _connection(name, address)
+        return MeteredLM(name, meter=meter, ledger=ledger, watch=llm_call, **options)
     except (ValueError, LMError) as error:
         raise InvalidInput(
             "ACE_MODEL", shown(error), "Write it as <provider>/<name>, e.g. openai/gpt-5-mini"

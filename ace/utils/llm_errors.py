@@ -20,12 +20,19 @@ import re
 import socket
 from dataclasses import dataclass
 
-from ace.errors import AceError, InvalidInput, ModelUnreachable, UnusableAnswer
+from ace.errors import AceError, DeadlineExceeded, InvalidInput, ModelUnreachable, UnusableAnswer
 
 MAX_CHARS = 300
 _TRANSIENT = frozenset({"rate_limit", "timeout", "server", "transport", "lock_timeout", "provider", "stream_assembly"})
 _KEYS = frozenset({"auth", "not_configured", "billing"})
 _MODEL = frozenset({"unsupported_model", "configuration", "unsupported_feature"})
+KINDS = (
+    _TRANSIENT | _KEYS | _MODEL | {"invalid_request", "context_window_exceeded", "adapter_parse_error", "unexpected"}
+)
+_OURS: tuple[tuple[type[AceError], str], ...] = (
+    (DeadlineExceeded, "deadline"), (ModelUnreachable, "transport"), (UnusableAnswer, "unusable_answer"),
+    (InvalidInput, "configuration"),
+)  # fmt: skip
 _SECRET = re.compile(r"(?i)bearer\s+\S+|\b(?:sk|pk|key|token)[-_][\w*.-]{4,}|\b(?=\w*\d)(?=\w*[a-z])[\w-]{28,}")
 
 
@@ -47,6 +54,17 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return Fault(error=ModelUnreachable(f"The model server cannot be reached: {shown(error)}."), transient=True)
     return _of_code(error, str(getattr(error, "code", "")))
+
+
+def kind_of(error: BaseException) -> str | None:
+    """One word for what failed in a try of a model call: DSPy's code, else ours; None when no model failed."""
+    code = str(getattr(error, "code", ""))
+    if code in KINDS:
+        return code
+    fault = fault_of(error)
+    if fault is None:
+        return "other"
+    return next((kind for family, kind in _OURS if isinstance(fault.error, family)), None)
 
 
 def shown(error: BaseException) -> str:

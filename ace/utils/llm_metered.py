@@ -12,6 +12,8 @@ Provider errors pass through as DSPy raises them; `ace.utils.llm_errors` says wh
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,17 +26,28 @@ from ace.utils.llm_deadline import seconds_left
 from ace.utils.llm_loop import run_coroutine
 from ace.utils.llm_meter import ONE_CALL, Meter, scope_name
 
+Watch = Callable[[str, dict[str, Any]], AbstractContextManager[list[Usage]]]
 _FINISHED: ContextVar[list[dict[str, Any]] | None] = ContextVar("ace_llm_finished", default=None)
 
 
 class MeteredLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
-    """A `dspy.LM`; `options` are its own (temperature, max_tokens, seed, api_base, api_key …)."""
+    """A `dspy.LM`; `options` are its own (temperature, max_tokens, seed, api_base, api_key …).
+
+    `watch(model, options)` is entered around each request; what it used is put into the list it gives.
+    """
 
     def __init__(
-        self, model: str, *, meter: Meter | None = None, ledger: CallLedger | None = None, **options: Any
+        self,
+        model: str,
+        *,
+        meter: Meter | None = None,
+        ledger: CallLedger | None = None,
+        watch: Watch | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(model, cache=False, num_retries=0, **options)
         self._meter, self._ledger = meter or Meter(), ledger
+        self._watch: Watch = watch or (lambda *_: nullcontext([]))
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """The model's outputs. Raises BudgetExhausted, DeadlineExceeded, StoreUnavailable, and DSPy's LM errors."""
@@ -60,11 +73,12 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
         finished: list[dict[str, Any]] = []
         token = _FINISHED.set(finished)
         try:
-            with dspy.context(disable_history=False):
+            with self._watch(self.model, self.kwargs) as used, dspy.context(disable_history=False):
                 answer = run_coroutine(self.acall(prompt, messages=messages, **kwargs), seconds_left())
+                usage = _usage(finished[-1] if finished else {}, messages or prompt, answer)
+                used.append(usage)
         finally:
             _FINISHED.reset(token)
-        usage = _usage(finished[-1] if finished else {}, messages or prompt, answer)
         self._meter.end(usage, time.monotonic() - started)
         return answer, usage
 

@@ -24,7 +24,7 @@ from ace.core.ports import Clock
 from ace.errors import InvalidInput, ModelError, UserError
 from ace.utils.llm_breaker_state import SharedBreakers
 from ace.utils.llm_deadline import GRACE_S, deadline, run_within, seconds_left
-from ace.utils.llm_errors import Fault, fault_of
+from ace.utils.llm_errors import Fault, fault_of, kind_of
 from ace.utils.llm_rate_limit import RateLimited, RateLimiter
 
 
@@ -49,6 +49,7 @@ class Protection:
     """Implements the port `Predict`. `deadline_s` is for the whole call: waits and retries included.
 
     `failure_threshold` and `recovery_timeout`, when given, count instead of what the caller of a call says.
+    `on_error` is told of every try that failed, in one word (`kind_of`).
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class Protection:
         backoff: Backoff | None = None,
         chance: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
+        on_error: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.breakers = breakers
         self._limiter, self._deadline_s, self._clock = limiter, deadline_s, clock
         self._threshold, self._recovery = failure_threshold, recovery_timeout
         self._backoff = backoff or Backoff()
-        self._chance, self._sleep = chance, sleep
+        self._chance, self._sleep, self._on_error = chance, sleep, on_error
 
     def __call__(
         self,
@@ -106,6 +108,8 @@ class Protection:
             try:
                 return run_within((seconds_left() or 0.0) + GRACE_S, lambda: predictor(**inputs), name=work)
             except Exception as error:
+                if kind := kind_of(error):
+                    self._on_error(kind)
                 fault = fault_of(error)
                 left = seconds_left() or 0.0
                 pause = self._backoff.pause(tried, fault, left, self._chance()) if fault else None

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from ace.errors import AceError, InvalidInput
+from ace.utils import logs
 from ace.utils.local_model_files import NAME, prepare
 from ace.utils.local_model_request import read_request
 from ace.utils.local_model_writer import Wish, Writer, Writing
@@ -112,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
     def log_message(self, *request: object) -> None:
-        log.debug("%s", request)
+        log.debug("local_model_asked", extra={"request": str(request)})
 
 
 def _error(status: int, message: str, field: str) -> Reply:
@@ -156,7 +157,7 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
         """A client that went away is no news; anything else goes to the log with its traceback."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
-            log.exception("a request failed")
+            log.exception("local_model_failed")
 
 
 def tell(word: str, text: str = "") -> None:
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Load, tell the parent, serve until the parent ends this process or itself."""
     told = _arguments(arguments)
     threading.Thread(target=end_with, args=(told.parent,), daemon=True).start()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(message)s")
+    logs.install("info", pretty=False, component="local_model")
     try:
         folder = prepare(told.models, lambda text: tell("say", text))
         writer = Writer(folder, threads=told.threads)
@@ -184,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         tell("fault", str(fault))
         return 1
     with Server(socket.socket(fileno=told.socket), Desk(writer)) as server:
-        log.info("%s ready on port %d with %d threads", NAME, server.server_address[1], told.threads)
+        log.info("local_model_ready", extra={"model": NAME, "port": server.server_address[1], "threads": told.threads})
         tell("ready")
         server.serve_forever()
     return 0

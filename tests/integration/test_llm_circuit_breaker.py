@@ -304,7 +304,7 @@ def test_a_database_that_is_away_does_not_stop_calls(rig: Rig, caplog: pytest.Lo
     assert protection(lambda: 1, circuit_name="generator") == 1
     with pytest.raises(ModelUnreachable):
         protection(failing, circuit_name="generator")
-    assert "pass unprotected" in caplog.text
+    assert "circuit_breaker_unprotected" in caplog.messages
 
 
 def test_a_database_that_hangs_delays_one_call_and_not_the_next(rig: Rig) -> None:

@@ -1,0 +1,153 @@
+"""Logs: one JSON object a line, or pretty lines in a terminal, through the standard `logging`.
+
+Code says `log.info("event_name", extra={"field": value})`; a door calls `configure` once. Each line has
+
+    timestamp   ISO 8601 in UTC            level      debug, info, warning, error
+    event       what happened, by name     component  the door, or the module it belongs to
+    logger, pid                            trace_id   when the work is traced
+    exception   with its traceback         and the fields of `extra` and of `bound`
+
+Law: no secret reaches a line. Fields whose names are those of secrets are replaced as a whole; in every other text,
+tracebacks too, what looks like a key of ours or of a provider, a bearer token or a password in a URL is cut out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ace.config import Settings
+from ace.utils import tracing
+
+if TYPE_CHECKING:
+    from structlog.types import EventDict, Processor
+
+HIDDEN = "[hidden]"
+DEPTH = 6
+QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
+COMPONENTS = {"ace.ops.stage_manager": "stage_manager", "ace.services.staging": "stage_manager",
+              "ace.workers.reflection": "reflector", "ace.workers.embedding": "embeddings",
+              "ace.web": "server", "granian": "server", "_granian": "server"}  # fmt: skip
+"""Loggers that are a component's own, whichever door they run behind."""
+
+_NAMES = r"pass(?:word|wd|phrase)|pwd|secret(?:[_\-]access[_\-]key)?|token|api[_\-]?key|private[_\-]?key"
+_SECRET_NAME = re.compile(rf"(?i)(^|[_\-.])({_NAMES}|secrets|api[_\-]?keys|authorization|cookies?|credentials?)$")
+_SECRETS = (
+    (re.compile(r"(?i)\bace_[a-z0-9]{16}_[a-z0-9]+"), HIDDEN),
+    (re.compile(r"\b(?:sk|pk|rk)-[\w-]{6,}"), HIDDEN),
+    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=:-]{8,}|\b(basic\s+)[a-z0-9+/]{12,}=*"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)\b((?:postgres|mysql|redis|mongodb|amqp)[a-z0-9+]*://[^\s:/]*):\S*@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/?#@]*):[^\s/]*@"), rf"\1:{HIDDEN}@"),
+    (re.compile(rf"(?i)\b((?:[a-z0-9]+[_-])*(?:{_NAMES}))(\"|')?\s*([=:])\s*(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}}\])]+)"),
+     rf"\1\2\3{HIDDEN}"),
+)  # fmt: skip
+
+
+def configure(settings: Settings, component: str, *, stream: TextIO | None = None, quiet: bool = False) -> None:
+    """Send this process's logs to `stream` (stderr) as the settings say.
+
+    `quiet`, for a command that talks to a person itself: warnings only, unless the settings name a level.
+    """
+    pretty = settings.log_format == "console" or (settings.log_format == "auto" and (stream or sys.stderr).isatty())
+    level = "warning" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
+    install(level, pretty=pretty, component=component, stream=stream)
+
+
+def install(level: str, *, pretty: bool, component: str, stream: TextIO | None = None) -> None:
+    """The same, in single words. What was configured before is replaced."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter(pretty=pretty, component=component))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def formatter(*, pretty: bool, component: str) -> logging.Formatter:
+    """What turns a record into a line."""
+    import structlog
+
+    steps: list[Processor] = [
+        structlog.stdlib.ExtraAdder(),
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_place(component),
+    ]
+    render: Processor = structlog.processors.JSONRenderer()
+    if pretty:
+        colours = sys.stderr.isatty()
+        render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=steps,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _without_secrets,
+            render,
+        ],
+    )
+
+
+def granian(settings: Settings) -> dict[str, Any]:
+    """Granian's `log_dictconfig`: its lines go the same way as ours."""
+    pretty = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    made = {"()": formatter, "pretty": pretty, "component": "server"}
+    handler = {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stderr"}
+    logger = {"handlers": ["ours"], "level": "INFO", "propagate": False}
+    return {"version": 1, "disable_existing_loggers": False, "formatters": {"ours": made},
+            "handlers": {"ours": handler}, "loggers": {"_granian": logger, "granian.access": logger}}  # fmt: skip
+
+
+def bound(**fields: Any) -> AbstractContextManager[None]:
+    """`with bound(request_id=…):` adds these fields to every line logged inside."""
+    import structlog
+
+    return structlog.contextvars.bound_contextvars(**fields)
+
+
+def hide(text: str) -> str:
+    """The text without what looks like a secret."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def safe(value: Any, depth: int = DEPTH) -> Any:
+    """The value as plain data without secrets; what is neither a number, a text nor a container becomes its text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth and isinstance(value, Mapping):
+        return {hide(str(name)): HIDDEN if _SECRET_NAME.search(str(name)) else safe(one, depth - 1)
+                for name, one in value.items()}  # fmt: skip
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [safe(one, depth - 1) for one in value]
+    return hide(str(value))
+
+
+def _without_secrets(_: Any, __: str, event: EventDict) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = safe(event)
+    return found
+
+
+def _add_place(component: str) -> Processor:
+    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("component", _component(str(event.get("logger", ""))) or component)
+        event["pid"] = os.getpid()
+        if trace := tracing.trace_id():
+            event["trace_id"] = trace
+        return event
+
+    return add
+
+
+def _component(logger: str) -> str | None:
+    return next((own for name, own in COMPONENTS.items() if logger == name or logger.startswith(f"{name}.")), None)
