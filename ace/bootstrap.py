@@ -19,6 +19,7 @@ from ace.models.playbook import PlaybookStage, Traffic
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
+    from ace.core.backup_ports import BackupPlace
     from ace.core.gates import Gates
     from ace.core.ports import (
         Embedder,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     )
     from ace.curator.semantic_curator import SemanticCurator
     from ace.models.run import Limits
+    from ace.repositories.database import Database
+    from ace.repositories.dump import Dump
+    from ace.services.backups import Backups
+    from ace.services.drills import Search
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
@@ -229,6 +234,46 @@ class App:
         from ace.utils.faiss_index import is_ready
 
         return HealthCheck(lambda: BreakerRepository().all(), is_ready)
+
+    @cached_property
+    def backups(self) -> Backups:
+        from ace.repositories.replayed import JournalReplayer
+        from ace.services.backups import Backups
+        from ace.utils.backup_files import JsonLinesBackups
+
+        return Backups(files=JsonLinesBackups(), replayer=JournalReplayer(), clock=self.clock, release=self.version)
+
+    def backup_place(self, url: str | None = None) -> BackupPlace:
+        """Where backups go: `url`, or what the settings say."""
+        from ace.utils.object_store import open_place
+
+        return open_place(url or self.settings.backup_url or str(self.settings.path("backups")))
+
+    def tables(self, url: str | None = None) -> Dump:
+        """Every row of the database at `url`, or of the one the settings name."""
+        from ace.repositories.database import Database
+        from ace.repositories.dump import Dump
+
+        return Dump(Database(url or self.settings.database))
+
+    @contextmanager
+    def drill_search(self, database: Database, folder: Path) -> Iterator[Search]:
+        """Searches of an index made of this database, in `folder`."""
+        from ace.repositories.playbook_repository import PlaybookRepository
+        from ace.utils.faiss_index import FaissManager
+
+        managers: list[FaissManager] = []
+
+        def search(domain_id: str, vector: Any, k: int) -> list[tuple[str, float]]:
+            if not managers:  # the database has no tables before the backup is in it
+                managers.append(FaissManager(PlaybookRepository(database), folder))
+            return managers[0].search(domain_id, vector, k)
+
+        try:
+            yield search
+        finally:
+            for manager in managers:
+                manager.close()
 
     def fingerprint(self) -> dict[str, Any]:
         """The settings that shape a run's results."""

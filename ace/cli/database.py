@@ -1,26 +1,89 @@
-"""`ace db`: the schema of the database that ACE_DATABASE_URL names."""
+"""`ace db`: the schema of the database that ACE_DATABASE_URL names, and its backups."""
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, Any
+
 import typer
 
-app = typer.Typer(help="The database schema: see it, move it.", no_args_is_help=True)
+from ace.cli.backups import register
+from ace.errors import InvalidInput
+
+app = typer.Typer(help="The database: see and move its schema, back it up, restore it.", no_args_is_help=True)
+register(app)
+
+Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
 @app.command()
-def upgrade() -> None:
-    """Bring the schema to the version this release needs; data stays."""
-    from ace.repositories import schema
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="head, a revision, or +1")] = "head", as_json: Json = False
+) -> None:
+    """Bring the schema to the version this release needs; data stays.
+
+    Example: ace db upgrade
+    """
+    from ace.repositories import revisions
     from ace.repositories.database import get_database
 
-    schema.upgrade(get_database())
-    typer.echo(f"schema {schema.current(get_database())}")
+    _say_revision(revisions.upgrade(get_database(), revision), as_json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="-1, a revision, or base")],
+    yes: Annotated[bool, typer.Option("--yes", help="really delete everything, for base")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the schema back to an earlier version; what only the later one can hold is lost.
+
+    Example: ace db downgrade -1
+    """
+    from ace.repositories import revisions
+    from ace.repositories.database import get_database
+
+    if revision == "base" and not yes:
+        raise InvalidInput("base", "would delete every table with all that is in it",
+                           "Take a backup (`ace db backup`), then say `ace db downgrade base --yes`")  # fmt: skip
+    _say_revision(revisions.downgrade(get_database(), revision), as_json)
 
 
 @app.command()
-def current() -> None:
-    """Print the schema's revision."""
+def current(as_json: Json = False) -> None:
+    """Print the schema's revision.
+
+    Example: ace db current --json
+    """
     from ace.repositories import schema
     from ace.repositories.database import get_database
 
-    typer.echo(schema.current(get_database()) or "none")
+    found = schema.current(get_database())
+    if as_json:
+        typer.echo(json.dumps({"revision": found, "head": schema.HEAD, "at_head": found == schema.HEAD}))
+    else:
+        typer.echo(found or "none")
+
+
+@app.command()
+def history(as_json: Json = False) -> None:
+    """List the schema's revisions, oldest first, and where the database is.
+
+    Example: ace db history
+    """
+    from dataclasses import asdict
+
+    from ace.repositories import revisions
+    from ace.repositories.database import get_database
+
+    rows: list[dict[str, Any]] = [asdict(revision) for revision in revisions.history(get_database())]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        here = "  <- here" if row["current"] else ""
+        typer.echo(f"{row['follows'] or 'none':>6} -> {row['revision']}  {row['says']}{here}")
+
+
+def _say_revision(found: str | None, as_json: bool) -> None:
+    typer.echo(json.dumps({"revision": found}) if as_json else f"schema {found or 'none'}")

@@ -10,6 +10,8 @@ Secrets           random values all processes share           repositories      
 Leases            who leads, until when                       repositories          InMemoryLeases
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
+
+Backups have theirs in `ace.core.backup_ports`.
 """
 
 from __future__ import annotations
