@@ -50,6 +50,8 @@ def _run(settings: Settings) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    from ace.utils import logs
+
     Granian(
         "ace.web.app:create",
         factory=True,
@@ -61,4 +63,5 @@ def _run(settings: Settings) -> None:
         workers_kill_timeout=15,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=logs.granian(settings),
     ).serve()

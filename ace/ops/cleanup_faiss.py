@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from ace.core.validation import check_domain
 from ace.errors import InvalidInput, NotFound
-from ace.ops.command import All, Domains, Json, megabytes, run, show
+from ace.ops.command import All, Domains, Json, megabytes, show
+from ace.utils import commands
 
 if TYPE_CHECKING:
     from ace.utils.faiss_index import FaissManager
@@ -101,7 +102,7 @@ def _show(cleaned: Sequence[Cleaned], removed: Sequence[Path], freed: int, *, as
 
 
 def main() -> None:
-    run(cleanup_faiss)
+    commands.run(cleanup_faiss)
 
 
 if __name__ == "__main__":

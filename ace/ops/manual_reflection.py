@@ -24,7 +24,7 @@ from ace.errors import AceError, BudgetExhausted, CircuitOpen, NotFound
 from ace.models.episode import EpisodeState, EpisodeStatus
 from ace.models.playbook import Bullet
 from ace.services.reflection import Reflected, Reflection
-from ace.utils import commands
+from ace.utils import commands, logs, metrics
 
 Say = Callable[[str], None]
 
@@ -104,7 +104,8 @@ def manual_reflection(
     Example: python scripts/manual_reflection.py --bullet-id strategy-k3j5x7q2ab --domain customer-a
     """
     app = App()
-    commands.plain_logs("warning")
+    logs.configure(app.settings, "reflector", quiet=True)
+    metrics.enable(app.settings.data_dir)
     errors: list[AceError] = []
     for bullet in find(app.store, bullet_id, domain):
         print(f"{bullet.id} in {bullet.domain_id}: {_counters(bullet)}, {bullet.stage.value}")
@@ -132,4 +133,4 @@ def _counters(bullet: Bullet) -> str:
 
 def main() -> None:
     """The command."""
-    commands.run("manual_reflection", lambda: typer.run(manual_reflection))
+    commands.run(manual_reflection)

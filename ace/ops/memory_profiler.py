@@ -18,8 +18,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ace.ops.command import Json, megabytes, run, show
+from ace.ops.command import Json, megabytes, show
 from ace.ops.processes import Growth, growth, read_metrics, running, sample
+from ace.utils import commands
 
 
 def memory_profiler(
@@ -106,7 +107,7 @@ def _lines(grown: list[Growth], facts: dict[str, Any], seconds: float) -> list[s
 
 
 def main() -> None:
-    run(memory_profiler)
+    commands.run(memory_profiler)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ace.errors import InvalidInput, NotFound
-from ace.ops.command import All, Json, run, show
+from ace.ops.command import All, Json, show
+from ace.utils import commands
 
 
 def reset_circuit_breaker(
@@ -35,7 +36,7 @@ def reset_circuit_breaker(
 
 
 def main() -> None:
-    run(reset_circuit_breaker)
+    commands.run(reset_circuit_breaker)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typer
 
-from ace.ops.command import run
+from ace.utils import commands
 
 
 def schema_state() -> None:
@@ -33,7 +33,7 @@ def schema_state() -> None:
 
 
 def main() -> None:
-    run(schema_state)
+    commands.run(schema_state)
 
 
 if __name__ == "__main__":

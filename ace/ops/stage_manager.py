@@ -14,9 +14,9 @@ from ace.core.schedule import cron_fields
 from ace.core.validation import check_domain
 from ace.errors import InvalidInput, NotFound
 from ace.models.staging import Advance
-from ace.ops.command import All, Domains, Json, run, show
+from ace.ops.command import All, Domains, Json, show
 from ace.services.staging import advance, due
-from ace.utils import logs, metrics, stage_log
+from ace.utils import commands, logs, metrics, stage_log
 from ace.utils.stage_schedule import LEASE
 
 
@@ -98,7 +98,7 @@ def _lines(done: list[Advance], dry_run: bool) -> list[str]:
 
 
 def main() -> None:
-    run(stage_manager)
+    commands.run(stage_manager)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ An image runs this once while it is built, after `ace models pull`.
 
 from __future__ import annotations
 
-from ace.ops.command import run
+from ace.utils import commands
 
 
 def warm_up() -> None:
@@ -27,7 +27,7 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    run(warm_up)
+    commands.run(warm_up)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,25 @@
-"""What every command but `ace` itself does around its work: visible logs, errors as one line and an exit code."""
+"""What every command but `ace` itself does around its work: options, help, errors as one line and an exit code."""
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import typer
 
 from ace.errors import AceError, exit_code
 
 
-def run(name: str, command: Callable[[], object]) -> None:
-    """Run the command; an error of ours becomes one line on stderr and its exit code (see `ace.errors`)."""
+def run(command: Callable[..., None]) -> None:
+    """Parse the command line, do the work, leave with 0, or with the exit code of `ace.errors`."""
+    name, app = Path(sys.argv[0]).stem, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     try:
-        command()
+        app()
     except AceError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        typer.secho(f"{name}: {error}", fg="red", err=True)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
-        print(f"{name}: stopped; what was finished is kept.", file=sys.stderr)
+        typer.secho(f"{name}: stopped; what was finished is kept.", err=True)
         sys.exit(130)
-
-
-def plain_logs(level: str) -> None:
-    """One line a record on stderr; the message is the event's name."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)

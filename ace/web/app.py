@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 from ace.bootstrap import App
 from ace.errors import AceError
+from ace.utils import logs
+from ace.utils.traced_http import TracedRequests
 from ace.web import administration, bullets, context, domains, episodes, health
 from ace.web.access import Gate
 from ace.web.border import Asgi, Border, broken
@@ -34,9 +36,11 @@ def create(app: App | None = None) -> Asgi:
     """The ASGI application of one server process."""
     ace = app or App()
     settings = ace.settings
-    return Border(
+    logs.configure(settings, "server")
+    border = Border(
         api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s, observe=ace.observe_request
     )
+    return TracedRequests(border)
 
 
 def api(ace: App) -> FastAPI:

@@ -25,6 +25,7 @@ from threading import Event, Lock, Thread
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, Outage
 from ace.models.episode import Claim
 from ace.services.reflection import Ending, Reflected, Reflection
+from ace.utils import metrics
 from ace.utils.files import disk_faults
 
 GRACE_S = 5.0  # containers are given 10 s to stop
@@ -160,11 +161,13 @@ class Crew:
         with self._lock:
             self.summary.count(reflected)
         facts = {"domain": reflected.domain_id, "episode": reflected.episode_id, "seconds": round(seconds, 3)}
+        metrics.reflection_finished(reflected.ending.value)
         if reflected.ending == Ending.DONE:
             figures = {"added": reflected.added, "merged": reflected.merged, "votes": reflected.votes}
             log.info("reflection_complete", extra=facts | figures)
         else:
-            log.warning(f"reflection_{reflected.ending.value}", extra=facts | {"error": str(reflected.error or "")})
+            error = str(reflected.error or "")
+            log.warning("reflection_not_done", extra=facts | {"ending": reflected.ending.value, "error": error})
 
     def _heed(self, error: AceError | None) -> None:
         """What this error means for the episodes that are not claimed yet."""

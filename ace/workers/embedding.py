@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ace.utils import commands
+from ace.utils import commands, logs
 
 KILL_AFTER_S = 8  # seconds a stopping worker may take; containers are given 10
 log = logging.getLogger("ace.embeddings")
@@ -32,7 +32,7 @@ def embeddings(
     from ace.utils.embeddings import LocalEmbedder
 
     settings = get_settings()
-    commands.plain_logs(settings.log_level)
+    logs.configure(settings, "embeddings")
     LocalEmbedder(settings.models_path).embed(["ready"])  # what is missing is said here, once, not by every worker
     log.info("embeddings_started", extra={"host": host, "port": port, "workers": workers})
     Granian(
@@ -44,13 +44,14 @@ def embeddings(
         interface=Interfaces.ASGI,
         websockets=False,
         workers_kill_timeout=KILL_AFTER_S,
+        log_dictconfig=logs.granian(settings),
     ).serve()
     log.info("embeddings_stopped")
 
 
 def main() -> None:
     """The console script."""
-    commands.run("ace-embeddings", lambda: typer.run(embeddings))
+    commands.run(embeddings)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from ace.utils import commands
+from ace.utils import commands, logs
+from ace.utils.metrics_http import answering
 
 log = logging.getLogger("ace.reflector")
 ALIVE = "reflector.alive"
@@ -39,13 +40,14 @@ def reflector(
     if domain is not None:
         check_domain(domain)
     app, stop = App(), Event()
-    commands.plain_logs(app.settings.log_level)
+    logs.configure(app.settings, "reflector")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if app.settings.lease_s <= app.settings.llm_deadline_s:
         log.warning("lease_shorter_than_a_model_call", extra={"lease_s": app.settings.lease_s})
     app.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with app.reflecting(say) as reflection:
+    port = app.settings.reflector_metrics_port
+    with app.observed("reflector"), answering(app.settings.host, port), app.reflecting(say) as reflection:
         crew = Crew(reflection, stop=stop, alive=app.settings.path(ALIVE), domain=domain, once=once,
                     poll_s=poll_s, concurrency=concurrency)  # fmt: skip
         log.info("reflector_started", extra={"domain": domain, "concurrency": concurrency})
@@ -64,7 +66,7 @@ def say(message: str) -> None:
 
 def main() -> None:
     """The console script."""
-    commands.run("ace-reflector", lambda: typer.run(reflector))
+    commands.run(reflector)
 
 
 if __name__ == "__main__":

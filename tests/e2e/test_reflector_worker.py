@@ -208,7 +208,7 @@ def test_sigterm_gives_the_episode_in_hand_back(shop: Callable[..., Shop]) -> No
     worker.send_signal(signal.SIGTERM)
     log = worker.communicate(timeout=PATIENCE_S)[1]
     assert worker.returncode == 0, log
-    assert "reflection_released" in log
+    assert '"ending": "released"' in log
     left = own.status("amber")
     assert (left.state, left.attempts, left.owner) == (EpisodeState.QUEUED, 0, None)
     assert own.votes() == 0
