@@ -33,6 +33,11 @@ SERVICE_ROWS: tuple[tuple[Any, dict[str, Any]], ...] = (
     (tables.api_keys, {"id": "k1", "secret_hash": "a" * 64, "role": "admin", "domains": None, "label": "",
                        "created_at": 1.5, "expires_at": None, "revoked_at": 2.5}),
     (tables.server_secrets, {"name": "receipts", "value": "s3cret"}),
+    (tables.review_items, {"domain_id": "customer-a", "id": "r1", "state": "waiting", "body": "{}", "vector": b"\x00\x3c",
+                           "created_at": 1.5, "decided_at": None, "decided_by": None, "decision": None,
+                           "bullet_id": None}),
+    (tables.releases, {"domain_id": "customer-a", "name": "first", "position": 1, "hash": "0" * 64, "note": "",
+                       "created_at": 1.5}),
     (tables.leases, {"name": "stage_manager", "holder": "host:1", "until": 1772357400.0}),
 )  # fmt: skip
 

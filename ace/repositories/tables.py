@@ -12,6 +12,8 @@ episodes          what agents reported, and how far each has come: the reflector
 api_keys          who may do what; of a secret only its SHA-256
 server_secrets    random values every process shares, such as the one that signs receipts
 leases            who leads, and until when
+review_items      insights that wait for a person, and the rejected ones, which are not proposed again
+releases          names for positions of a domain's journal
 schema_floor      the oldest revision whose code can still work with this schema
 """
 
@@ -40,6 +42,7 @@ from ace.core.breaker import BreakerState
 from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.playbook import PlaybookStage
+from ace.models.review import ReviewState
 
 metadata = MetaData(
     naming_convention={
@@ -215,6 +218,36 @@ leases = Table(
     Column("name", String(200), primary_key=True),
     Column("holder", String(200), nullable=False),
     Column("until", Double, nullable=False),
+)
+
+review_items = Table(
+    "review_items",
+    metadata,
+    _domain(),
+    Column("id", String(200), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("body", Text, nullable=False),  # the insight, why it waits and where it is from, as canonical JSON
+    Column("vector", LargeBinary, nullable=False),  # of its text, as in bullet_vectors
+    Column("created_at", Double, nullable=False),
+    Column("decided_at", Double),
+    Column("decided_by", String(200)),
+    Column("decision", Text),  # the person's reason
+    Column("bullet_id", String(200)),
+    _one_of("state", ReviewState),
+)
+Index("idx_review_items_domain_state", review_items.c.domain_id, review_items.c.state, review_items.c.created_at)
+
+releases = Table(
+    "releases",
+    metadata,
+    _domain(),
+    Column("name", String(200), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("position >= 0", name="position_counts"),
+    CheckConstraint("length(hash) = 64", name="hash_whole"),
 )
 
 schema_floor = Table("schema_floor", metadata, Column("revision", String(32), primary_key=True))

@@ -33,7 +33,7 @@ MEANING = {
     "metrics_file_damaged": "A file of counts cannot be read; what stood in it is lost.",
     "metrics_incomplete": "A group of metrics was left out of a scrape, because the database does not answer.",
     "metrics_not_swept": "The counts of ended processes cannot be put together; tried again at the next scrape.",
-    "reflection_not_done": "An episode was postponed, given back, lost to another worker, or is dead; `error` says why.",
+    "reflection_not_done": "An episode was postponed, given back, lost, or is dead; `error` says why.",
     "reflection_complete": "The reflector is done with an episode.",
     "request_failed": "A request met a bug; its caller got 500 and the id of the request.",
     "reflection_unusable": "Nothing could be read from a reflection; the episode teaches nothing more.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ace.repositories.schema import HEAD
+from ace.repositories.schema import HEAD, REVISIONS
 from tests.e2e.conftest import Ace
 
 
@@ -113,8 +113,8 @@ def test_a_bucket_nobody_serves_is_an_outage(learned: Ace) -> None:
 def test_the_schema_goes_up_and_down(ace: Ace) -> None:
     assert ace.json("db", "current") == {"revision": None, "head": HEAD, "at_head": False}
     assert ace.json("db", "upgrade") == {"revision": HEAD}
-    assert ace.json("db", "downgrade", "-1") == {"revision": "0001"}
-    assert [row["current"] for row in ace.json("db", "history")] == [True, False]
+    assert ace.json("db", "downgrade", "-1") == {"revision": REVISIONS[-2]}
+    assert [row["current"] for row in ace.json("db", "history")] == [one == REVISIONS[-2] for one in REVISIONS]
     assert ace.json("db", "upgrade", "+1") == {"revision": HEAD}
     assert ace.json("db", "downgrade", "0001") == {"revision": "0001"}
     assert ace.json("db", "downgrade", "base", "--yes") == {"revision": None}
