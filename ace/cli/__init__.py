@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, keys, models, playbook, runs, serve
+from ace.cli import database, keys, models, playbook, review, runs, serve
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 runs.register(app)
 serve.register(app)
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
