@@ -208,8 +208,8 @@ class PlaybookStore(Protocol):
 
 
 class KeyStore(Protocol):
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key; durable when it returns."""
+    def add(self, key: ApiKey) -> bool:
+        """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None: ...

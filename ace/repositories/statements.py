@@ -144,7 +144,7 @@ SET_BREAKER = statement(
 
 # keys and secrets
 _KEY = f"SELECT {', '.join(column.name for column in tables.api_keys.columns)} FROM api_keys"
-ADD_KEY = insert(tables.api_keys)
+ADD_KEY = insert(tables.api_keys, "ON CONFLICT DO NOTHING RETURNING id")
 KEY = statement(f"{_KEY} WHERE id = :id")
 KEYS = statement(f"{_KEY} ORDER BY created_at, id")
 ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")

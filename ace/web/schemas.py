@@ -254,7 +254,7 @@ class KeyOut(BaseModel):
 
 
 class NewKey(KeyOut):
-    token: str = Field(description="the key itself; it is shown this once")
+    token: str | None = Field(description="the key itself; it is shown this once")
 
 
 class ProblemOut(BaseModel):
