@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from ace.utils.run_folder import RunFolder
 
 
+HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
     """What a run needs while it holds a language model."""
@@ -232,8 +235,10 @@ class App:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
         from ace.utils.faiss_index import is_ready
+        from ace.utils.llm_deadline import Shared
 
-        return HealthCheck(lambda: BreakerRepository().all(), is_ready)
+        breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        return HealthCheck(breakers.ask, is_ready)
 
     @cached_property
     def backups(self) -> Backups:
