@@ -5,8 +5,8 @@
 
 Times are told, not asserted: a busy machine is no bug. What is asserted is what is found. Every question is new, so no
 cache answers, and every call asks SQLite for the journal's head, as the server does. Vectors are drawn around a few
-hundred centres, as those of real lessons lie. Where nothing is measured (`make test`, --benchmark-disable) playbooks are
-a tenth of that, and asked once.
+hundred centres, as those of real lessons lie. Where nothing is measured (`make test`, --benchmark-disable)
+playbooks are a tenth of that, and asked once.
 """
 
 from __future__ import annotations

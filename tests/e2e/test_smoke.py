@@ -82,7 +82,7 @@ def test_it_tells_the_metric(client: httpx.Client, name: str) -> None:
 def test_what_is_taught_is_shown_reported_on_and_journalled(client: httpx.Client) -> None:
     domain = f"/v1/domains/{DOMAIN}"
     taught = client.post(f"{domain}/insights", json={"insights": [{"content": LESSON}]})
-    if taught.status_code == 401 and "ACE_SMOKE_KEY" not in os.environ:
+    if taught.status_code == 401 and not os.environ.get("ACE_SMOKE_KEY"):
         pytest.skip("the server asks for an API key: put one into ACE_SMOKE_KEY to test more than its health")
     (own,) = [outcome["bullet_id"] for outcome in answer(taught)["outcomes"]]
 
