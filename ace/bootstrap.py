@@ -175,6 +175,12 @@ class App:
 
         return schema.current(get_database())
 
+    def rest(self) -> None:
+        """Nothing is to be done for a while: keep no database connection."""
+        from ace.repositories.database import rest
+
+        rest()
+
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""
         from ace.utils import metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,7 +37,7 @@ def create(app: App | None = None) -> Asgi:
     """The ASGI application of one server process."""
     ace = app or App()
     settings = ace.settings
-    logs.configure(settings, "server")
+    logs.configure(settings, "server", stream=sys.stdout)
     border = Border(
         api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s, observe=ace.observe_request
     )
