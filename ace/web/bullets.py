@@ -15,6 +15,7 @@ from ace.models.playbook import Bullet, PlaybookStage, Section
 from ace.services.stewardship import Move
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
 from ace.web.domains import entry
 from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest
 
@@ -78,7 +79,9 @@ WORDS = {
 }
 for each in Move:
     path = f"/v1/domains/{{domain}}/bullets/{{bullet_id}}/{each.value}"
-    router.post(path, response_model=BulletOut, summary=WORDS[each], name=f"{each.value}_bullet")(_moving(each))
+    router.post(path, response_model=BulletOut, responses=CONFLICT, summary=WORDS[each], name=f"{each.value}_bullet")(
+        _moving(each)
+    )
 
 
 def bullet_out(bullet: Bullet) -> dict[str, Any]:

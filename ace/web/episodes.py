@@ -15,6 +15,7 @@ from ace.models.episode import Episode, EpisodeState, EpisodeStatus
 from ace.models.receipt import Receipt
 from ace.models.task import Feedback, FeedbackSource, Step, Task, Trajectory
 from ace.web.access import needs
+from ace.web.described import CONFLICT
 from ace.web.schemas import EpisodeOut, EpisodePage, EpisodeReport, EpisodeTaken
 
 router = APIRouter(tags=["episodes"])
@@ -30,7 +31,7 @@ VERIFIERS = {
 """Who says whether the answer was right, in the words of the interface."""
 
 
-@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202)
+@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202, responses=CONFLICT)
 @needs(Role.WRITE)
 def report(domain: str, body: EpisodeReport, caller: Principal, app: App) -> dict[str, Any]:
     """Report what came of a task. Durable when answered; a reflector reads it later.

@@ -257,6 +257,16 @@ class NewKey(KeyOut):
     token: str = Field(description="the key itself; it is shown this once")
 
 
+class HealthOut(BaseModel):
+    """The state of things."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    database: str
+    faiss: str
+    circuit_breakers: dict[str, Literal["closed", "open", "half_open"]]
+
+
 class ProblemOut(BaseModel):
     """RFC 9457: what is wrong, which field, what to do."""
 
