@@ -73,7 +73,7 @@ def one_episode(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     return _status(found)
 
 
-@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut)
+@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def requeue(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     """Give a dead episode all its attempts again."""
