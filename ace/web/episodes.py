@@ -16,6 +16,7 @@ from ace.models.receipt import Receipt
 from ace.models.task import Feedback, FeedbackSource, Step, Task, Trajectory
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey
+from ace.web.described import CONFLICT
 from ace.web.schemas import EpisodeOut, EpisodePage, EpisodeReport, EpisodeTaken
 
 router = APIRouter(tags=["episodes"])
@@ -31,7 +32,7 @@ VERIFIERS = {
 """Who says whether the answer was right, in the words of the interface."""
 
 
-@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202)
+@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202, responses=CONFLICT)
 @needs(Role.WRITE)
 def report(
     domain: str, body: EpisodeReport, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
@@ -77,7 +78,7 @@ def one_episode(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     return _status(found)
 
 
-@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut)
+@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def requeue(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     """Give a dead episode all its attempts again."""
