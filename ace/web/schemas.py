@@ -10,6 +10,7 @@ from ace.core.validation import DOMAIN_PATTERN, MAX_ADVICE_CHARS
 from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
+from ace.models.integrity import Tampering
 from ace.models.playbook import PlaybookStage, Section, Traffic
 
 MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
@@ -230,10 +231,16 @@ class JournalPage(BaseModel):
 
 
 class VerificationOut(BaseModel):
+    """`kind` and `first_bad` name the first fault; `anchored` is the last entry vouched for outside the database."""
+
     domain: str
     entries: int
     sound: bool
     fault: str
+    kind: Tampering | None
+    first_bad: int | None
+    anchored: int | None
+    anchored_at: str | None
 
 
 class DomainOut(BaseModel):
