@@ -1,4 +1,4 @@
-"""`ace rollback` and `ace purge`: undo what was learned, a stretch of time or an origin; itself journalled, undoable."""
+"""`ace rollback` and `ace purge`: undo what was learned, a stretch of time or an origin; itself journalled."""
 
 from __future__ import annotations
 

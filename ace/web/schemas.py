@@ -11,7 +11,8 @@ from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
 from ace.models.integrity import Tampering
-from ace.models.playbook import PlaybookStage, Section, Traffic
+from ace.models.playbook import PlaybookStage, Section, SourceClass, Traffic
+from ace.models.review import ReviewState
 
 MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
 
@@ -104,10 +105,11 @@ class InsightsRequest(Strict):
 class InsightOut(BaseModel):
     """What became of one insight, in the order they were sent."""
 
-    outcome: Literal["added", "merged", "repeated", "linked"]
-    bullet_id: str
+    outcome: Literal["added", "merged", "repeated", "linked", "held", "rejected"]
+    bullet_id: str = Field(description="the bullet's id; of `held` and `rejected` the review item's")
     similarity: float
     contradicts: list[str]
+    reasons: list[str] = Field(description="why it waits for a person; empty unless `held` or `rejected`")
 
 
 class InsightsResponse(BaseModel):
@@ -206,6 +208,49 @@ class BulletPage(BaseModel):
 
 
 class MoveRequest(Strict):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class ReviewOut(BaseModel):
+    """An insight that waits for a person, or what was decided about it."""
+
+    id: str = Field(description="also the id of the bullet that it would be, as it is")
+    domain: str
+    state: ReviewState
+    content: str
+    section: Section
+    source: SourceClass
+    confidence: float
+    reasons: list[str]
+    episode_id: str
+    task_id: str | None
+    model: str | None
+    principal: str | None
+    shown: list[str]
+    created_at: str
+    decided_at: str | None
+    decided_by: str | None
+    decision: str | None = Field(description="why it was rejected; `edited` where it was approved in other words")
+    bullet_id: str | None = Field(description="the bullet it became, or was merged into")
+
+
+class ReviewPage(BaseModel):
+    """Items, those that came first in front; `counts` are of the whole domain, by state."""
+
+    reviews: list[ReviewOut]
+    counts: dict[ReviewState, int]
+    next: str | None
+
+
+class Approval(Strict):
+    """As it is, or in these words."""
+
+    content: str | None = Field(None, min_length=1, max_length=MAX_ADVICE_CHARS)
+
+
+class Rejection(Strict):
     """Why."""
 
     reason: str = Field(min_length=1, max_length=1000)

@@ -40,6 +40,10 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "POST /v1/domains/{domain}/bullets/{bullet_id}/promote": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/quarantine": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/restore": ("review", {"reason": "r"}),
+    "GET /v1/domains/{domain}/reviews": ("review", None),
+    "GET /v1/domains/{domain}/reviews/{review_id}": ("review", None),
+    "POST /v1/domains/{domain}/reviews/{review_id}/approve": ("review", {}),
+    "POST /v1/domains/{domain}/reviews/{review_id}/reject": ("review", {"reason": "r"}),
     "GET /v1/breakers": ("read", None),
     "POST /v1/breakers/{name}/reset": ("admin", None),
     "GET /v1/keys": ("admin", None),
@@ -74,7 +78,7 @@ class World:
     def call(self, operation: str, key: str | None, domain: str = MINE) -> int:
         method, path = operation.split()
         names = {"domain": domain, "bullet_id": self.bullets[domain], "episode_id": "none", "name": "generator",
-                 "key_id": "none"}  # fmt: skip
+                 "key_id": "none", "review_id": "none"}  # fmt: skip
         body = OPERATIONS[operation][1]
         response = self.server.ask(method, path.format(**names), key=key, json=body)
         assert response.status_code < 500, response.text
@@ -122,7 +126,7 @@ def test_another_tenants_domain_is_answered_like_one_that_does_not_exist(world: 
     method, path = operation.split()
     texts = []
     for domain in (THEIRS, "nobody"):
-        names = {"domain": domain, "bullet_id": world.bullets[THEIRS], "episode_id": "none"}
+        names = {"domain": domain, "bullet_id": world.bullets[THEIRS], "episode_id": "none", "review_id": "none"}
         response = world.server.ask(
             method, path.format(**names), key=world.keys["admin"], json=OPERATIONS[operation][1]
         )
