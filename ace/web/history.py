@@ -14,6 +14,7 @@ from ace.services.rollback import RolledBack
 from ace.web.access import needs
 from ace.web.bullets import bullet_out
 from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
 from ace.web.history_schemas import (
     DifferenceOut,
     PastOut,
@@ -69,14 +70,14 @@ def releases(domain: str, app: App) -> list[dict[str, Any]]:
     return [release.to_json() for release in app.releases.list(domain)]
 
 
-@router.post("/v1/domains/{domain}/releases", response_model=ReleaseOut, status_code=201)
+@router.post("/v1/domains/{domain}/releases", response_model=ReleaseOut, status_code=201, responses=CONFLICT)
 @needs(Role.REVIEW)
 def create_release(domain: str, body: ReleaseRequest, app: App) -> dict[str, Any]:
     """Name the playbook as it is now. Doing it again changes nothing; once the journal has moved, it is a conflict."""
     return app.releases.create(domain, body.name, body.note).to_json()
 
 
-@router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut)
+@router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def rollback(domain: str, body: RollbackRequest, app: App, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
     """Make the playbook what it was; `dry_run` only tells the difference. Readers go on meanwhile."""
