@@ -16,8 +16,11 @@ supermartingale while the bullet does no good, and so is their average. Therefor
 every stopping time, and the chance that it ever reaches c is at most 1/c (Ville's inequality). Nobody has to say in
 advance how many pairs there will be, and looking after each one costs nothing. Harm is the mirror: E(l, w).
 
-**Many bullets.** `e_bh` keeps the expected share of wrong ones among those it passes at or below alpha, under any
-dependence between the bullets.
+**Many bullets.** Let N be the bullets that do no good; which they are is not known. The average of their e-values,
+E_N, has expectation at most 1, however they depend on each other. `passing` gives the largest set R of best bullets
+for which, for every set A of bullets, average of A >= |A and R| / (alpha |R|). One of those A is N, so the share of
+wrong ones in R is at most alpha E_N, and at most alpha in expectation. This is closed e-BH (Xu, Fischer & Ramdas);
+every set that e-BH (Wang & Ramdas) passes fulfils it, and often a larger one does. `e_bh` is kept for comparison.
 
 Ville J, "Étude critique de la notion de collectif", 1939 · Grünwald P, de Heide R, Koolen W, "Safe testing", J R
 Stat Soc B 2024;86:1091 · Ramdas A, Grünwald P, Vovk V, Shafer G, "Game-theoretic statistics and safe anytime-valid
@@ -28,8 +31,12 @@ inference", Stat Sci 2023;38:576 · Wang R, Ramdas A, "False discovery rate cont
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
+
+Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 MOST = 1e12
 """E-values are cut off here. What is cut stays an e-value, and is a number JSON can hold."""
@@ -61,15 +68,29 @@ def wins_needed(losses: int, bar: float) -> int:
     return wins
 
 
-def e_bh(e_values: Mapping[str, float], alpha: float) -> frozenset[str]:
-    """The names that pass: the k largest, for the greatest k with the k-th largest >= names / (alpha k)."""
+def e_bh(e_values: Sequence[float], alpha: float) -> int:
+    """How many of the best pass: the greatest k whose k-th largest is at least names / (alpha k)."""
+    ranked = sorted(e_values, reverse=True)
+    fits = (k for k in range(len(ranked), 0, -1) if ranked[k - 1] * alpha * k >= len(ranked))
+    return next(fits, 0)
+
+
+def passing(e_values: Sequence[float], alpha: float) -> float | None:
+    """The least e-value that passes among these when alpha of those that pass may be wrong; None when none does."""
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha {alpha} is not between 0 and 1")
-    ranked = sorted(e_values, key=lambda name: (-e_values[name], name))
-    passing = (k for k in range(len(ranked), 0, -1) if e_values[ranked[k - 1]] >= e_bh_bar(len(ranked), k, alpha))
-    return frozenset(ranked[: next(passing, 0)])
+    rising = np.sort(np.asarray(e_values, dtype=np.float64))
+    n = len(rising)
+    possible = n - int(np.searchsorted(rising, 1.0 / alpha))
+    whole = (k for k in range(possible, 0, -1) if k == n or rising[n - k - 1] < rising[n - k])
+    return next((float(rising[n - k]) for k in whole if _closed(rising[n - k :], rising[: n - k], alpha)), None)
 
 
-def e_bh_bar(size: int, passed: int, alpha: float) -> float:
-    """What each of `passed` must reach for all of them to pass, out of `size`."""
-    return size / (alpha * max(passed, 1))
+def _closed(inside: Numbers, outside: Numbers, alpha: float) -> bool:
+    """Whether no set A speaks against passing `inside`. The worst A of each overlap takes the smallest inside, and
+    outside whatever is below what its average must reach."""
+    overlap = np.arange(1, len(inside) + 1)
+    needed = overlap / (alpha * len(inside))
+    taken = np.searchsorted(outside, needed)
+    total = np.cumsum(inside) + np.concatenate(([0.0], np.cumsum(outside)))[taken]
+    return bool(np.all(total >= (overlap + taken) * needed))

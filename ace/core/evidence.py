@@ -6,22 +6,25 @@
     the fixed gate does not let it rise                                      -> STAY         (the floor)
     too few principals or kinds of task support it                           -> STAY
     the e-value for good is below the stage's bar                            -> STAY
-    towards PROD: e-BH over the domain does not pass it                      -> STAY
+    towards PROD: false discovery control over the domain does not pass it   -> STAY
     anything else                                                            -> RISE one stage
 
 So `evidence` never promotes what `fixed` would not; it may wait with a quarantine that rests on one unlucky vote.
-The e-value is the product of two that rest on draws of their own: replayed pairs (`ace.core.evalues`) and randomised
-traffic (`ace.core.trials`). A decision is kept as its case, and `redecide` makes it again.
+
+Two sources with draws of their own, replayed pairs (`ace.core.evalues`) and randomised traffic (`ace.core.trials`),
+make one e-value, E = pairs (1 + live) / 2: half of the fortune is staked on pairs alone, half goes on to live traffic,
+so that traffic can multiply what pairs have shown, and take away at most half of it.
+A decision is kept as its case, and `redecide` makes it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ace.core import gates
-from ace.core.evalues import MOST, e_bh, e_bh_bar, pairs_e_value
+from ace.core.evalues import MOST, pairs_e_value, passing
 from ace.core.gates import Decision, Gate, Gates, Verdict
 from ace.core.trials import Stakes, e_values
 from ace.core.voices import Chorus
@@ -70,17 +73,21 @@ def gather(
 
 def helpful_e_value(evidence: Evidence) -> float:
     """How strongly the bullet's good effect is shown."""
-    return min(MOST, pairs_e_value(evidence.wins, evidence.losses) * evidence.live_helpful)
+    return _joined(pairs_e_value(evidence.wins, evidence.losses), evidence.live_helpful)
 
 
 def harmful_e_value(evidence: Evidence) -> float:
     """How strongly the bullet's harm is shown."""
-    return min(MOST, pairs_e_value(evidence.losses, evidence.wins) * evidence.live_harmful)
+    return _joined(pairs_e_value(evidence.losses, evidence.wins), evidence.live_harmful)
 
 
-def family(e_values: Mapping[str, float], bars: Bars) -> Family:
-    """All bullets of a domain that evidence was gathered on, those in PROD with the e-value that took them there."""
-    return Family(size=len(e_values), passed=len(e_bh(e_values, bars.false_discoveries)))
+def _joined(pairs: float, live: float) -> float:
+    return min(MOST, pairs * (1.0 + live) / 2.0)
+
+
+def family(e_values: Collection[float], bars: Bars) -> Family:
+    """All bullets evidence was ever gathered on in a domain, those that left it with the e-value they left with."""
+    return Family(size=len(e_values), bar=passing(list(e_values), bars.false_discoveries))
 
 
 def rule(
@@ -88,7 +95,7 @@ def rule(
 ) -> list[Ruling]:
     """Decide on each of a domain's bullets. `among` defaults to the family of these records."""
     known = list(records)
-    shared = among or family({one.bullet_id: helpful_e_value(one) for one in known}, bars)
+    shared = among or family([helpful_e_value(one) for one in known], bars)
     plain = {stage.value: (gate.helpful_min, gate.ratio_min) for stage, gate in levels.items()}
     cases = (Case(policy=policy, evidence=one, gates=plain, bars=bars, family=shared) for one in known)
     return [Ruling(case=case, decision=decide(case)) for case in cases]
@@ -151,15 +158,18 @@ def _missing(case: Case) -> str:
     if seen.supporters < bar.principals or seen.supporting_clusters < bar.clusters:
         return (f"supported by {seen.supporters} of {bar.principals} principals "
                 f"and {seen.supporting_clusters} of {bar.clusters} kinds of task")  # fmt: skip
-    needed = max(bar.e_value, _shared_bar(case))
-    return "" if helpful_e_value(seen) >= needed else f"e-value for good below {needed:.4g}"
+    if helpful_e_value(seen) < bar.e_value:
+        return f"e-value for good below {bar.e_value:g}"
+    return _held_by_family(case) if seen.stage == PlaybookStage.STAGING else ""
 
 
-def _shared_bar(case: Case) -> float:
-    """What e-BH asks of a bullet on its way to PROD."""
-    if case.evidence.stage != PlaybookStage.STAGING:
-        return 0.0
-    return e_bh_bar(case.family.size, case.family.passed, case.bars.false_discoveries)
+def _held_by_family(case: Case) -> str:
+    """Why false discovery control holds the bullet back, "" when it lets it pass."""
+    among, value = case.family, helpful_e_value(case.evidence)
+    if among.bar is not None and value >= among.bar:
+        return ""
+    least = "none" if among.bar is None else f"{among.bar:.4g} and more"
+    return f"of {among.size} bullets judged together {least} may pass at {case.bars.false_discoveries:.0%} false"
 
 
 def _figures(seen: Evidence) -> str:

@@ -66,7 +66,7 @@ class Bars:
 
     staging: Bar = field(default_factory=lambda: Bar(e_value=5.0, principals=2, clusters=2))
     prod: Bar = field(default_factory=lambda: Bar(e_value=20.0, principals=3, clusters=3))
-    harm: float = 5.0
+    harm: float = 3.0
     objectors: int = 3
     objecting_clusters: int = 2
     false_discoveries: float = 0.1
@@ -82,10 +82,10 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """The bullets of a domain judged together: how many, and how many of them e-BH lets pass."""
+    """The bullets of a domain judged together: how many there are, and the least e-value that passes; None: none."""
 
-    size: int = 1
-    passed: int = 1
+    size: int = 0
+    bar: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

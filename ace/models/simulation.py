@@ -70,8 +70,8 @@ class World(Protocol):
         """Further votes the caller hands in with this task."""
         ...
 
-    def pair(self, task: WorldTask, beside: Collection[str], bullet_id: str, run: int) -> tuple[bool, bool]:
-        """The task run twice more, without and with the bullet, both judged by a test."""
+    def pair(self, task: WorldTask, bullet_id: str, run: int) -> tuple[bool, bool]:
+        """The task run twice more, with no bullet and with this one, both judged by a test."""
         ...
 
 

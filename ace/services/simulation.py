@@ -51,7 +51,7 @@ class Setup:
     tasks: int = 10_000
     seed: int = 0
     k: int = 8
-    replays: int = 4
+    replays: int = 8
     pairs_max: int = 240
     hopeless: float = 0.05
     review_every: int = 25
@@ -71,7 +71,7 @@ class _Life:
     shown: int = 0
     reached: dict[PlaybookStage, int] = field(default_factory=dict)
     fell_from_prod: bool = False
-    proven: float | None = None  # the e-value that took it to PROD
+    settled: float | None = None  # the e-value with which it went to PROD or into quarantine
 
     def evidence(self) -> Evidence:
         return gather(self.bullet, chorus=self.voices.chorus(), wins=self.wins, losses=self.losses, stakes=self.stakes)
@@ -120,7 +120,7 @@ class _Play:
         self._vote(task, shown, report)
         if self._setup.policy == Policy.EVIDENCE:
             self._try(task, exposure, report)
-            self._replay(task, shown)
+            self._replay(task)
         if (number + 1) % self._setup.review_every == 0:
             self._review()
         if (number + 1) % max(1, self._setup.tasks // MOMENTS) == 0:
@@ -186,12 +186,12 @@ class _Play:
                       weight=WEIGHTS[report.source])  # fmt: skip
         stakes[task.principal] = after(stakes[task.principal], trial)
 
-    def _replay(self, task: WorldTask, shown: Sequence[str]) -> None:
-        """Pairs for those of the bullets near the task that are nearest to a decision."""
+    def _replay(self, task: WorldTask) -> None:
+        """Pairs, bullet alone against nothing, for those near the task that are nearest to a decision."""
         near = (self._lives[name] for name in task.nearest)
         open_ones = _first((life for life in near if self._worth_replaying(life)), self._setup.k)
         for run, life in enumerate(sorted(open_ones, key=_undecided)[: self._setup.replays]):
-            without, having = self._world.pair(task, shown, life.planted.id, run)
+            without, having = self._world.pair(task, life.planted.id, run)
             life.pairs += 1
             life.wins += having and not without
             life.losses += without and not having
@@ -213,17 +213,16 @@ class _Play:
             if ruling.decision.verdict != Verdict.STAY:
                 self._move(self._lives[ruling.case.evidence.bullet_id], ruling)
 
-    def _e_values(self, records: Mapping[str, Evidence]) -> dict[str, float]:
-        """Of every bullet the domain ever had: what took it to PROD, else as it stands; quarantined ones are 0."""
-        current = {name: helpful_e_value(record) for name, record in records.items()}
-        return {name: life.proven if life.proven is not None else current.get(name, 0.0)
-                for name, life in self._lives.items()}  # fmt: skip
+    def _e_values(self, records: Mapping[str, Evidence]) -> list[float]:
+        """Of every bullet the domain ever had: what it left SHADOW and STAGING with, else as it stands."""
+        return [helpful_e_value(records[name]) if life.settled is None else life.settled
+                for name, life in self._lives.items()]  # fmt: skip
 
     def _move(self, life: _Life, ruling: Ruling) -> None:
         rises = ruling.decision.verdict == Verdict.RISE
         stage = NEXT_STAGE[life.bullet.stage] if rises else PlaybookStage.QUARANTINED
-        if stage == PlaybookStage.PROD:
-            life.proven = helpful_e_value(ruling.case.evidence)
+        if stage not in NEXT_STAGE and life.settled is None:
+            life.settled = helpful_e_value(ruling.case.evidence)
         life.fell_from_prod = not rises and life.bullet.stage == PlaybookStage.PROD
         life.bullet = life.bullet.evolve(stage=stage)
         life.reached.setdefault(stage, life.pairs)

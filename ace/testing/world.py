@@ -116,10 +116,8 @@ class TaskWorld:
         chosen = (self._pushed[(task.number + i) % len(self._pushed)] for i in range(STUFFED))
         return [Stuffed(episode_id=f"{task.id}/stuffed-{i}", bullet_id=one) for i, one in enumerate(chosen)]
 
-    def pair(self, task: WorldTask, beside: Collection[str], bullet_id: str, run: int) -> tuple[bool, bool]:
-        others = [one for one in beside if one != bullet_id]
-        without = self._succeeds(task, others, run=2 * run)
-        return without, self._succeeds(task, [*others, bullet_id], run=2 * run + 1)
+    def pair(self, task: WorldTask, bullet_id: str, run: int) -> tuple[bool, bool]:
+        return self._succeeds(task, (), run=2 * run), self._succeeds(task, (bullet_id,), run=2 * run + 1)
 
     def _succeeds(self, task: WorldTask, shown: Collection[str], run: int) -> bool:
         chances = self._chances[task.number]
