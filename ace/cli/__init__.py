@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, keys, models, playbook, runs, serve
+from ace.cli import database, keys, models, playbook, runs, serve, simulate
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 runs.register(app)
 serve.register(app)
+simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")

@@ -56,9 +56,14 @@ def _result(kind: str, fates: Sequence[Fate]) -> KindResult:
         prod_in_time=share(sum(pairs <= STRONG_PAIRS for pairs in to_prod), n),
         quarantined=share(len(to_quarantine), n),
         quarantined_in_time=share(sum(pairs <= HARMFUL_PAIRS for pairs in to_quarantine), n),
-        median_pairs_to_prod=percentile(to_prod, 0.5) if to_prod else None,
-        median_pairs_to_quarantine=percentile(to_quarantine, 0.5) if to_quarantine else None,
+        median_pairs_to_prod=_median(to_prod, fates),
+        median_pairs_to_quarantine=_median(to_quarantine, fates),
     )
+
+
+def _median(pairs: Sequence[int], fates: Iterable[Fate]) -> float | None:
+    """None where it never happened, or where nothing was replayed at all."""
+    return percentile(pairs, 0.5) if pairs and any(fate.pairs for fate in fates) else None
 
 
 def _goal(text: str, found: Interval, is_reached: bool) -> Goal:
