@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve
+from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve, simulate
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 runs.register(app)
 serve.register(app)
 history.register(app)
+simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
