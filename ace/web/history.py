@@ -56,7 +56,7 @@ def playbook(
 def diff(
     domain: str,
     app: App,
-    start: Annotated[str, Query(alias="from", min_length=1, max_length=120, description=WHEN)],
+    start: Annotated[str, Query(alias="from", min_length=1, max_length=120, description=WHEN)] = "0",
     end: Annotated[str, Query(alias="to", min_length=1, max_length=120, description=WHEN)] = "head",
 ) -> dict[str, Any]:
     """What has to happen to the playbook at `from` to become the one at `to`."""
