@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings, get_settings
 from ace.models.playbook import PlaybookStage, Traffic
+from ace.models.review import ReviewMode
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Leases,
         PlaybookStore,
         Reflector,
+        ReviewQueue,
         SecondLook,
         VectorIndex,
     )
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from ace.services.reflection import Reflection
     from ace.services.releases import Releases
     from ace.services.retrieval import Retrieval
+    from ace.services.review import Reviews
     from ace.services.rollback import Rollbacks
     from ace.services.stewardship import Stewardship
     from ace.services.time_travel import TimeTravel
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
+
+
+HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +119,27 @@ class App:
         return NliSecondLook(self.settings.models_path)
 
     @cached_property
+    def review_queue(self) -> ReviewQueue:
+        from ace.repositories.review_repository import ReviewRepository
+
+        return ReviewRepository()
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        from ace.services.review import Reviews
+
+        return Reviews(store=self.store, queue=self.review_queue, curator=self.curator, clock=self.clock)
+
+    @cached_property
     def curator(self) -> SemanticCurator:
+        return self._curator(ReviewMode.FULL)
+
+    def _curator(self, auto: ReviewMode) -> SemanticCurator:
+        """A Curator whose policy is what the settings say, and `auto` where they leave it open."""
+        from ace.core.review import Policy
         from ace.utils.metered import MeteredCurator
+
+        given = self.settings
 
         return MeteredCurator(
             store=self.store,
@@ -122,6 +147,12 @@ class App:
             embedder=self.embedder,
             second_look=self.second_look,
             clock=self.clock,
+            reviews=self.review_queue,
+            policy=Policy(
+                mode=auto if given.review == "auto" else ReviewMode(given.review),
+                confidence_min=given.review_confidence_min,
+                votes_per_principal=given.votes_per_principal,
+            ),
             max_batch_size=self.settings.max_batch_size,
             batch_timeout_s=self.settings.batch_timeout_s,
         )
@@ -176,6 +207,12 @@ class App:
         from ace.repositories.database import get_database
 
         return schema.current(get_database())
+
+    def rest(self) -> None:
+        """Nothing is to be done for a while: keep no database connection."""
+        from ace.repositories.database import rest
+
+        rest()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""
@@ -274,8 +311,10 @@ class App:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
         from ace.utils.faiss_index import is_ready
+        from ace.utils.llm_deadline import Shared
 
-        return HealthCheck(lambda: BreakerRepository().all(), is_ready)
+        breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        return HealthCheck(breakers.ask, is_ready)
 
     @cached_property
     def backups(self) -> Backups:
@@ -321,7 +360,7 @@ class App:
         """The settings that shape a run's results."""
         shaping = {"model", "reflector_model", "temperature", "seed", "max_tokens", "k", "token_budget", "env",
                    "similarity_floor", "trust_weight", "dedupe", "embeddings_model", "layout", "reflector",
-                   "reflector_rounds"}  # fmt: skip
+                   "reflector_rounds", "review"}  # fmt: skip
         return {"settings": self.settings.model_dump(mode="json", include=shaping)}
 
     def run_folder(self, run_id: str, config: Mapping[str, Any]) -> RunFolder:
@@ -347,7 +386,7 @@ class App:
                 retrieval=self.retrieval,
                 generator=generator,
                 reflector=reflector,
-                curator=self.curator,
+                curator=self._curator(ReviewMode.SCREENS),
                 meter=meter,
                 k=self.settings.k,
                 token_budget=self.settings.token_budget,

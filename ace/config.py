@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     trust_weight: float = Field(0.1, ge=0, description="how much the counters matter beside the cosine")
     dedupe: Literal["second_look", "cosine"] = Field("second_look", description="how near-duplicates are decided")
 
+    review: Literal["auto", "off", "screens", "full"] = Field(
+        "auto", description="which insights wait for a person; auto: screens for runs of `ace`, full for the service"
+    )
+    review_confidence_min: float = Field(0.6, ge=0, le=1, description="insights less sure wait (full); 0: none does")
+    votes_per_principal: int = Field(3, ge=0, description="votes of one API key that count on a bullet; 0: all")
+
     # numbers whose defaults stand in the role's own file, where the runbook looks for them
     max_batch_size: int | None = Field(None, ge=1, description="tasks in one batch_merge; default: 100")
     batch_timeout_s: float | None = Field(None, gt=0, description="seconds one batch_merge may take; default: 30")

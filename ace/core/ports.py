@@ -4,6 +4,7 @@ Embedder          text -> unit vectors                        utils/embeddings  
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
 EpisodeQueue      what agents reported, until it is merged    repositories          InMemoryEpisodes
+ReviewQueue       insights that wait for a person             repositories          InMemoryReviews
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
 KeyStore          API keys                                    repositories          InMemoryKeys
 Secrets           random values all processes share           repositories          InMemorySecrets
@@ -18,7 +19,7 @@ Backups have theirs in `ace.core.backup_ports`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from ace.models.plan import Operation
 from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
 from ace.models.purge import Report
 from ace.models.release import Release
+from ace.models.review import ReviewItem, ReviewState
 from ace.models.task import Feedback, Task, Trajectory, Usage
 
 Vectors = npt.NDArray[np.float32]
@@ -128,6 +130,22 @@ class Transaction(Protocol):
         """Carry out and journal the operations in order. `vectors` maps each added bullet's id to float32[d]."""
         ...
 
+    def votes_of(self, principal: str, ids: Collection[str]) -> dict[str, int]:
+        """How often a principal's word counts now on each of these bullets; those it has not voted on are left out."""
+        ...
+
+    def reviews(self, ids: Collection[str]) -> dict[str, ReviewItem]:
+        """The review items of these ids that this domain has."""
+        ...
+
+    def hold(self, items: Sequence[ReviewItem], *, vectors: Mapping[str, Vectors]) -> None:
+        """Put insights into the queue, in the place of what was there by the same id."""
+        ...
+
+    def decide(self, item_id: str, change: Callable[[ReviewItem], ReviewItem]) -> ReviewItem:
+        """Replace an item by what `change` makes of it. Raises NotFound, and what `change` raises."""
+        ...
+
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Mark a claimed episode of this domain DONE in this same commit.
 
@@ -212,8 +230,8 @@ class PlaybookStore(Protocol):
 
 
 class KeyStore(Protocol):
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key; durable when it returns."""
+    def add(self, key: ApiKey) -> bool:
+        """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None: ...
@@ -290,6 +308,28 @@ class EpisodeQueue(Protocol):
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""
+        ...
+
+
+class ReviewQueue(Protocol):
+    """What waits for a person, and what was decided; changed by transactions alone."""
+
+    def get(self, domain: str, item_id: str) -> ReviewItem | None: ...
+
+    def list(
+        self, domain: str, state: ReviewState | None = None, limit: int = 100, after: str = ""
+    ) -> Sequence[ReviewItem]:
+        """Items, those that came first in front, from the one that follows `after`."""
+        ...
+
+    def counts(self, domain: str | None = None) -> dict[ReviewState, int]:
+        """How many there are in each state (every state is a key)."""
+        ...
+
+    def near(
+        self, domain: str, vectors: Vectors, *, floor: float, k: int
+    ) -> Sequence[Sequence[tuple[ReviewItem, float]]]:
+        """For each row of `vectors` the `k` nearest items with a cosine of at least `floor`, best first."""
         ...
 
 

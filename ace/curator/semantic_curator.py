@@ -3,7 +3,7 @@
     embed every insight            outside the lock, once
     find what each is near to      one search over the playbook, one product within the batch
     look twice at the near ones    outside the lock: same advice, opposite advice, or different
-    plan, write, journal           under the domain's lock, in one transaction
+    plan, write, journal, hold     under the domain's lock, in one transaction
 
 If another writer added bullets between the search and the lock, the lock is let go and the search done again;
 after `MAX_ATTEMPTS` of that the search is done under the lock, so the work always ends.
@@ -14,7 +14,8 @@ The numbers below are the operator's to turn, here or by the settings of the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,16 +29,19 @@ from ace.core.ports import (
     Neighbourhood,
     Pair,
     PlaybookStore,
+    ReviewQueue,
     SecondLook,
     Transaction,
     VectorIndex,
     Vectors,
 )
+from ace.core.review import NOBODY, Known, Policy
 from ace.core.similarity import CANDIDATE, Relation
 from ace.errors import BatchTooLarge
 from ace.models.insight import Delta, Insight
 from ace.models.plan import MergePlan, MergeResult
 from ace.models.playbook import normalise
+from ace.models.review import ReviewMode
 
 MAX_BATCH_SIZE = 100  # deltas (tasks) in one batch_merge; each holds the insights of one episode
 BATCH_TIMEOUT_S = 30.0  # total time one batch may take; past it nothing has been written
@@ -49,6 +53,7 @@ COSINE_DUPLICATE = 0.8  # the field's usual rule, the whole of it in `cosine` mo
 CANDIDATE_COSINE = CANDIDATE  # from here on a pair gets a second look
 NEIGHBOURS = 8  # bullets looked at per insight
 MAX_ATTEMPTS = 3
+LATER = {"principal", "shown", "prompt_hash"}  # fields of a delta that earlier releases did not have
 
 
 Along = Callable[[Transaction, MergeResult], None]
@@ -75,6 +80,7 @@ class _Batch:
     insights: Sequence[Insight]
     ids: Sequence[str]
     vectors: Vectors
+    policy: Policy = NOBODY
 
 
 class SemanticCurator:
@@ -88,18 +94,27 @@ class SemanticCurator:
         embedder: Embedder,
         second_look: SecondLook,
         clock: Clock,
+        reviews: ReviewQueue | None = None,
+        policy: Policy = NOBODY,
         max_batch_size: int | None = None,
         batch_timeout_s: float | None = None,
     ) -> None:
         self._store, self._index, self._embedder = store, index, embedder
+        self._reviews, self._policy = reviews, policy
         self._second_look, self._clock = second_look, clock
         self._max_batch_size, self._batch_timeout_s = max_batch_size, batch_timeout_s
 
     def apply_delta(
-        self, delta: Delta, domain_id: str, *, idempotency_key: str | None = None, along: Along | None = None
+        self,
+        delta: Delta,
+        domain_id: str,
+        *,
+        idempotency_key: str | None = None,
+        along: Along | None = None,
+        policy: Policy | None = None,
     ) -> MergeResult:
         """Merge what one episode taught. See `batch_merge`."""
-        return self.batch_merge([delta], domain_id, idempotency_key=idempotency_key, along=along)
+        return self.batch_merge([delta], domain_id, idempotency_key=idempotency_key, along=along, policy=policy)
 
     def batch_merge(
         self,
@@ -109,8 +124,11 @@ class SemanticCurator:
         timeout: float | None = None,
         idempotency_key: str | None = None,
         along: Along | None = None,
+        policy: Policy | None = None,
     ) -> MergeResult:
         """Merge the deltas of up to MAX_BATCH_SIZE tasks, in order and in one transaction.
+
+        What waits for a person is the curator's own policy, or `policy`.
 
         With an `idempotency_key`, doing it again returns the first answer and changes nothing. `along` is called in
         the same transaction once the deltas are written: what it does is kept with them, and when it raises nothing is.
@@ -119,7 +137,7 @@ class SemanticCurator:
         """
         seconds = timeout or self._batch_timeout_s or BATCH_TIMEOUT_S
         deadline = Deadline(self._clock, seconds, "batch_merge")
-        batch = self._prepare(domain_id, task_insights, deadline)
+        batch = replace(self._prepare(domain_id, task_insights, deadline), policy=policy or self._policy)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._merge(batch, idempotency_key, deadline, along, final=attempt == MAX_ATTEMPTS)
@@ -163,7 +181,7 @@ class SemanticCurator:
     ) -> MergeResult:
         position, neighbours = (None, {}) if final else self._look(batch, deadline)
         with self._store.transaction(batch.domain_id) as transaction:
-            request = digest(canonical([asdict(delta) for delta in batch.deltas]))
+            request = digest(canonical([_asked(delta) for delta in batch.deltas]))
             if key and (answer := transaction.recall(key, request)) is not None:
                 return MergeResult.from_json(answer)
             if position is None:
@@ -182,12 +200,26 @@ class SemanticCurator:
         named = {vote.bullet_id for delta in batch.deltas for vote in delta.votes} | set(batch.ids)
         named |= {near.bullet_id for found in neighbours.values() for near in found}
         episodes = {delta.episode_id for delta in batch.deltas}
-        present = transaction.present(named)
+        known = self._known(batch, named, transaction)
+        present = transaction.present(named | {item.bullet_id for item in known.items.values() if item.bullet_id})
         voted = transaction.voted({(bullet, episode) for bullet in present for episode in episodes})
-        plan = plan_merge(batch.domain_id, batch.deltas, neighbours=neighbours, present=present, voted=voted)
-        vectors = dict(zip(batch.ids, batch.vectors, strict=True))
-        entries = transaction.apply(plan.operations, vectors=vectors, now=self._clock.now())
+        plan = plan_merge(batch.domain_id, batch.deltas, neighbours=neighbours, present=present, voted=voted,
+                          policy=batch.policy, known=known)  # fmt: skip
+        vectors, now = dict(zip(batch.ids, batch.vectors, strict=True)), self._clock.now()
+        entries = transaction.apply(plan.operations, vectors=vectors, now=now)
+        if plan.held:
+            transaction.hold([replace(item, created_at=now.timestamp()) for item in plan.held], vectors=vectors)
         return _result(plan, entries[-1].seq if entries else transaction.head.seq)
+
+    def _known(self, batch: _Batch, named: set[str], transaction: Transaction) -> Known:
+        """What the queue holds of the advice named, and how often these deltas' principals were heard on it."""
+        items = transaction.reviews(named) if batch.policy.mode != ReviewMode.OFF else {}
+        principals = {delta.principal for delta in batch.deltas if delta.principal}
+        if not batch.policy.votes_per_principal or not principals:
+            return Known(items=items)
+        heard = named | {item.bullet_id for item in items.values() if item.bullet_id}
+        votes = {(own, by): n for by in principals for own, n in transaction.votes_of(by, heard).items()}
+        return Known(items=items, votes=votes)
 
     def _look(self, batch: _Batch, deadline: Deadline) -> tuple[int, dict[str, list[Neighbour]]]:
         """What each insight is near to, in the playbook and in the batch, and what it is to it."""
@@ -195,7 +227,7 @@ class SemanticCurator:
             return self._store.head(batch.domain_id).seq, {}
         found = self._index.nearest(batch.domain_id, batch.vectors, k=NEIGHBOURS)
         deadline.check("searching the playbook")
-        near = [*_in_playbook(found), *_in_batch(batch)]
+        near = [*_in_playbook(found), *_in_batch(batch), *self._in_review(batch)]
         relations = self._second_look.judge(
             [Pair(left=batch.insights[c.row].content, right=c.text, cosine=c.cosine) for c in near]
         )
@@ -205,6 +237,14 @@ class SemanticCurator:
             neighbour = Neighbour(bullet_id=candidate.bullet_id, cosine=candidate.cosine, relation=relation)
             neighbours.setdefault(batch.ids[candidate.row], []).append(neighbour)
         return found.position, neighbours
+
+    def _in_review(self, batch: _Batch) -> Iterator[_Candidate]:
+        if self._reviews is None or batch.policy.mode == ReviewMode.OFF:
+            return
+        near = self._reviews.near(batch.domain_id, batch.vectors, floor=CANDIDATE_COSINE, k=NEIGHBOURS)
+        for row, found in enumerate(near):
+            for item, cosine in found:
+                yield _Candidate(row, item.id, item.insight.content, cosine)
 
     def _grew(self, domain_id: str, position: int) -> bool:
         return any(entry.kind in {"add", "rollback"} for entry in self._store.entries(domain_id, after=position))
@@ -232,6 +272,12 @@ def _in_batch(batch: _Batch) -> Iterator[_Candidate]:
     cosines = batch.vectors @ batch.vectors.T
     for row, earlier in np.argwhere(np.tril(cosines, -1) >= CANDIDATE_COSINE).tolist():
         yield _Candidate(row, batch.ids[earlier], batch.insights[earlier].content, float(cosines[row, earlier]))
+
+
+def _asked(delta: Delta) -> dict[str, Any]:
+    """What an idempotency key stands for; fields that came later count where they say something."""
+    given = asdict(delta)
+    return {name: value for name, value in given.items() if value or name not in LATER}
 
 
 def _result(plan: MergePlan, position: int) -> MergeResult:

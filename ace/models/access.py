@@ -3,7 +3,7 @@
 role      may also
 read      ask for context, read bullets and journal
 write     add insights, report episodes
-review    promote, quarantine, restore, roll back
+review    promote, quarantine, restore, roll back, decide what waits for a person
 admin     make and revoke keys, reset breakers
 """
 

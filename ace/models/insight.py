@@ -37,10 +37,16 @@ class Vote:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delta:
-    """All that one episode changes in a playbook: at most one vote per bullet, any number of insights."""
+    """All that one episode changes in a playbook: at most one vote per bullet, any number of insights.
+
+    `principal`, `shown` and `prompt_hash` are where it comes from: see `Origin`.
+    """
 
     episode_id: str
     insights: tuple[Insight, ...] = ()
     votes: tuple[Vote, ...] = ()
     task_id: str | None = None
     model: str | None = None
+    principal: str | None = None
+    shown: tuple[str, ...] = ()
+    prompt_hash: str | None = None

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from ace.errors import InvalidInput
 from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.models.review import ReviewItem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class Increment:
     episode_id: str
     helpful: int = 0
     harmful: int = 0
+    principal: str | None = None  # the API key that reported the episode, where there was one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +72,10 @@ class Outcome(StrEnum):
 
     ADDED = "added"  # a new bullet
     MERGED = "merged"  # known already: the bullet's counter rose
-    REPEATED = "repeated"  # known already, and this episode had voted on it: nothing to count
+    REPEATED = "repeated"  # known already, and this episode may not vote on it (again): nothing to count
     LINKED = "linked"  # a new bullet that contradicts one or more others
+    HELD = "held"  # waits for a person; `bullet_id` is the review item's id, and will be the bullet's
+    REJECTED = "rejected"  # a person has rejected this advice before; `bullet_id` is that review item's id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,14 +86,16 @@ class InsightOutcome:
     bullet_id: str
     similarity: float = 0.0
     contradicts: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()  # why it is held
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergePlan:
-    """The operations in order, and one outcome per insight."""
+    """The operations in order, one outcome per insight, and what is to wait for a person."""
 
     operations: tuple[Operation, ...] = ()
     outcomes: tuple[InsightOutcome, ...] = ()
+    held: tuple[ReviewItem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,9 +120,12 @@ class MergeResult:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         outcomes = tuple(
-            InsightOutcome(**{**item, "outcome": Outcome(item["outcome"]), "contradicts": tuple(item["contradicts"])})
+            InsightOutcome(**{
+                **item, "outcome": Outcome(item["outcome"]),
+                "contradicts": tuple(item["contradicts"]), "reasons": tuple(item.get("reasons", ())),
+            })
             for item in data["outcomes"]
-        )
+        )  # fmt: skip
         return cls(outcomes=outcomes, operations=data["operations"], position=data["position"])
 
 
@@ -125,8 +134,9 @@ def operation_to_json(operation: Operation) -> tuple[str, dict[str, Any]]:
     match operation:
         case Add(bullet=bullet):
             return "add", bullet.to_json()
-        case Increment(bullet_id=bullet_id, episode_id=episode, helpful=helpful, harmful=harmful):
-            return "increment", {"bullet_id": bullet_id, "episode_id": episode, "helpful": helpful, "harmful": harmful}
+        case Increment(bullet_id=bullet_id, episode_id=episode, helpful=helpful, harmful=harmful, principal=by):
+            body = {"bullet_id": bullet_id, "episode_id": episode, "helpful": helpful, "harmful": harmful}
+            return "increment", body | ({"principal": by} if by else {})
         case Promote(bullet_id=bullet_id, to=to, reason=reason):
             return "promote", {"bullet_id": bullet_id, "to": to.value, "reason": reason}
         case Quarantine(bullet_id=bullet_id, reason=reason):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import unicodedata
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -56,21 +57,32 @@ class SourceClass(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Who learned a bullet, from what, with which model."""
+    """Who learned a bullet, from what, with which model.
+
+    `principal` is the API key that reported it, `shown` the bullets in the prompt of that episode, `prompt_hash` the
+    SHA-256 of what the agent was asked. What is not known is not written, so older entries keep their hashes.
+    """
 
     source: SourceClass = SourceClass.REFLECTION
     episode_id: str | None = None
     task_id: str | None = None
     model: str | None = None
     confidence: float = 1.0
+    principal: str | None = None
+    shown: tuple[str, ...] = ()
+    prompt_hash: str | None = None
 
     def to_json(self) -> dict[str, Any]:
+        later = {"principal": self.principal, "shown": list(self.shown), "prompt_hash": self.prompt_hash}
         return {"source": self.source.value, "episode_id": self.episode_id, "task_id": self.task_id,
-                "model": self.model, "confidence": self.confidence}  # fmt: skip
+                "model": self.model, "confidence": self.confidence,
+                **{name: value for name, value in later.items() if value}}  # fmt: skip
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**{**data, "source": SourceClass(data["source"])})
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse; fields that a later release added are passed over."""
+        known = {own.name: data[own.name] for own in fields(cls) if own.name in data}
+        return cls(**known | {"source": SourceClass(data["source"]), "shown": tuple(data.get("shown", ()))})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -72,9 +72,9 @@ def change_episode(session: Session, domain_id: str, episode_id: str, change: Ch
     return status
 
 
-def containing(text: str) -> str:
-    """A LIKE pattern, its escape sign '!', for bodies that hold this text as a whole JSON string."""
-    quoted = json.dumps(text, ensure_ascii=False)
+def containing(text: str, *, after: str = "") -> str:
+    """A LIKE pattern, its escape sign '!', for bodies that hold this text as a whole JSON string (behind `after`)."""
+    quoted = after + json.dumps(text, ensure_ascii=False)
     for sign in "!%_":
         quoted = quoted.replace(sign, f"!{sign}")
     return f"%{quoted}%"

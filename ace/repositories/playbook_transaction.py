@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
@@ -13,14 +13,16 @@ from typing import Any
 from ace.core import leasing
 from ace.core.journal import canonical, timestamp
 from ace.core.ports import Vectors
-from ace.errors import Conflict
+from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Operation, Rollback
 from ace.models.playbook import Bullet
+from ace.models.review import ReviewItem
 from ace.repositories import changes, rules, statements
 from ace.repositories.database import Session
-from ace.repositories.episode_rows import change_episode
+from ace.repositories.episode_rows import change_episode, containing
+from ace.repositories.review_rows import decision_to_row, review_from_row, review_to_rows
 from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
 from ace.repositories.standing import standing_rows
 from ace.repositories.vectors import STORED, pack_added
@@ -83,6 +85,30 @@ class PlaybookTransaction:
             raise
         self.entries += entries
         return entries
+
+    def votes_of(self, principal: str, ids: Collection[str]) -> dict[str, int]:
+        """How often a principal's word counts now on each of these bullets."""
+        pattern = containing(principal, after='"principal":')
+        rows = self._session.rows(statements.VOTES_BY, domain_id=self._domain_id, listed=listed(ids), pattern=pattern)
+        return dict(rows)
+
+    def reviews(self, ids: Collection[str]) -> dict[str, ReviewItem]:
+        """The review items of these ids that this domain has."""
+        rows = self._session.rows(statements.REVIEWS_OF, domain_id=self._domain_id, listed=listed(ids)) if ids else []
+        return {row[0]: review_from_row(self._domain_id, row) for row in rows}
+
+    def hold(self, items: Sequence[ReviewItem], *, vectors: Mapping[str, Vectors]) -> None:
+        """Put insights into the queue, in the place of what was there by the same id. Raises InvalidInput."""
+        self._session.run_many(statements.HOLD, review_to_rows(self._domain_id, items, vectors))
+
+    def decide(self, item_id: str, change: Callable[[ReviewItem], ReviewItem]) -> ReviewItem:
+        """Replace an item by what `change` makes of it. Raises NotFound, and what `change` raises."""
+        item = self.reviews([item_id]).get(item_id)
+        if item is None:
+            raise NotFound(f"There is nothing by the id {item_id[:80]} to review in this domain.")
+        after = change(item)
+        self._session.run(statements.DECIDE, **decision_to_row(after))
+        return after
 
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Mark a claimed episode of this domain DONE in this same commit. Raises LeaseLost."""

@@ -145,7 +145,7 @@ SET_BREAKER = statement(
 
 # keys and secrets
 _KEY = f"SELECT {', '.join(column.name for column in tables.api_keys.columns)} FROM api_keys"
-ADD_KEY = insert(tables.api_keys)
+ADD_KEY = insert(tables.api_keys, "ON CONFLICT DO NOTHING RETURNING id")
 KEY = statement(f"{_KEY} WHERE id = :id")
 KEYS = statement(f"{_KEY} ORDER BY created_at, id")
 ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")
@@ -179,6 +179,37 @@ EPISODE_BODIES = statement(
     "SELECT id, state, body FROM episodes WHERE domain_id = :domain_id AND id > :after ORDER BY id LIMIT :limit"
 )
 COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")
+
+# what waits for a person
+_REVIEW = "SELECT id, state, body, created_at, decided_at, decided_by, decision, bullet_id FROM review_items"
+REVIEW = statement(f"{_REVIEW} WHERE domain_id = :domain_id AND id = :id")
+REVIEWS_OF = statement(f"{_REVIEW} WHERE domain_id = :domain_id AND id IN (SELECT value FROM {{listed}})")
+REVIEWS = statement(
+    f"{_REVIEW} WHERE domain_id = :domain_id AND (CAST(:state AS TEXT) IS NULL OR state = :state)"
+    " AND (CAST(:after AS TEXT) = '' OR (created_at, id) >"
+    " (SELECT created_at, id FROM review_items WHERE domain_id = :domain_id AND id = :after))"
+    " ORDER BY created_at, id LIMIT :limit"
+)
+REVIEW_VECTORS = statement("SELECT id, vector FROM review_items WHERE domain_id = :domain_id")
+HOLD = insert(
+    tables.review_items,
+    "ON CONFLICT (domain_id, id) DO UPDATE SET "
+    + ", ".join(
+        f"{column.name} = excluded.{column.name}" for column in tables.review_items.columns if not column.primary_key
+    ),
+)
+DECIDE = statement(
+    "UPDATE review_items SET state = :state, decided_at = :decided_at, decided_by = :decided_by,"
+    " decision = :decision, bullet_id = :bullet_id WHERE domain_id = :domain_id AND id = :id"
+)
+COUNT_REVIEWS = statement(f"SELECT state, count(*) FROM review_items WHERE {_OF_DOMAIN} GROUP BY state")
+VOTES_BY = statement(
+    "SELECT vote.bullet_id, count(*) FROM bullet_votes AS vote JOIN playbook_journal AS entry"
+    " ON entry.domain_id = vote.domain_id AND entry.seq = vote.seq WHERE vote.domain_id = :domain_id"
+    " AND vote.bullet_id IN (SELECT value FROM {listed}) AND entry.body LIKE :pattern ESCAPE '!'"
+    " GROUP BY vote.bullet_id"
+)
+
 # figures over all domains
 STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
 EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")

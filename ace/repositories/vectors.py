@@ -42,3 +42,13 @@ def unpack(packed: Sequence[bytes]) -> Vectors:
     """float32[n, d] of n packed vectors of one length."""
     rows = np.frombuffer(b"".join(packed), dtype=STORED).astype(np.float32)
     return rows.reshape(len(packed), -1) if packed else rows.reshape(0, 0)
+
+
+def nearest(packed: Mapping[str, bytes], vectors: Vectors, *, floor: float, k: int) -> list[list[tuple[str, float]]]:
+    """For each unit vector the `k` nearest of the packed ones with a cosine of at least `floor`, best first."""
+    own = [name for name, data in packed.items() if len(data) // STORED.itemsize == np.shape(vectors)[1]]
+    if not own:
+        return [[] for _ in vectors]
+    cosines = np.asarray(vectors) @ unpack([packed[name] for name in own]).T
+    found = ([(own[place], float(row[place])) for place in np.flatnonzero(row >= floor)] for row in cosines)
+    return [sorted(row, key=lambda one: (-one[1], one[0]))[:k] for row in found]

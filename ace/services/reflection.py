@@ -12,11 +12,13 @@ a trace has nothing to teach: it is DONE without asking a model.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from ace.core.journal import digest
 from ace.core.ports import Clock, EpisodeQueue, PlaybookStore, Reflector, Transaction
 from ace.curator.semantic_curator import SemanticCurator
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, LeaseLost
@@ -37,13 +39,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reflected:
-    """The facts: bullets `added`, insights `merged` into bullets there were, `votes` on bullets cited."""
+    """The facts: bullets `added`, insights `merged` into bullets there were and `held` for a person, `votes` on
+    bullets cited."""
 
     domain_id: str
     episode_id: str
     ending: Ending
     added: int = 0
     merged: int = 0
+    held: int = 0
     votes: int = 0
     error: AceError | None = None
 
@@ -100,9 +104,9 @@ class Reflection:
             return Delta(episode_id=episode.id, task_id=episode.task.id)
         trajectory = replace(episode.trajectory, episode_id=episode.id)
         shown = self._store.get_many(episode.domain_id, trajectory.shown)
-        return replace(
-            self._reflector.reflect(episode.task, trajectory, episode.feedback, shown), episode_id=episode.id
-        )
+        delta = self._reflector.reflect(episode.task, trajectory, episode.feedback, shown)
+        return replace(delta, episode_id=episode.id, principal=episode.principal, shown=trajectory.shown,
+                       prompt_hash=prompt_hash(episode))  # fmt: skip
 
     def _merge(self, claim: Claim, delta: Delta) -> Reflected:
         def along(transaction: Transaction, result: MergeResult) -> None:
@@ -135,11 +139,18 @@ def has_something_to_teach(episode: Episode) -> bool:
     return judged or bool(trajectory.reasoning or trajectory.steps or trajectory.error)
 
 
+def prompt_hash(episode: Episode) -> str:
+    """SHA-256 of what the agent was asked: question, context, and the ids of the bullets in its prompt."""
+    asked = [episode.task.question, episode.task.context, list(episode.trajectory.shown)]
+    return digest(json.dumps(asked).encode())
+
+
 def _figures(result: MergeResult) -> dict[str, Any]:
     """Every operation is the adding of a bullet, a contradiction found with it, an insight merged, or a vote."""
     added, merged = result.count(Outcome.ADDED, Outcome.LINKED), result.count(Outcome.MERGED)
-    linked = sum(len(outcome.contradicts) for outcome in result.outcomes)
-    return {"added": added, "merged": merged, "votes": result.operations - added - linked - merged}
+    linked = sum(len(one.contradicts) for one in result.outcomes if one.outcome == Outcome.LINKED)
+    votes = result.operations - added - linked - merged
+    return {"added": added, "merged": merged, "held": result.count(Outcome.HELD), "votes": votes}
 
 
 def _ended(episode: Episode, ending: Ending, error: AceError | None = None) -> Reflected:

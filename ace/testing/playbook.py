@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,9 +24,11 @@ from ace.core.validation import check_domain
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim, EpisodeStatus
 from ace.models.journal import Entry, Position
-from ace.models.plan import Add, Operation, Rollback
+from ace.models.plan import Add, Increment, Operation, Rollback
 from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.models.review import ReviewItem
 from ace.repositories import rules
+from ace.repositories.review_rows import review_to_rows
 from ace.repositories.vector_scan import Page, VectorScan
 from ace.repositories.vectors import STORED, pack_added, unpack
 
@@ -40,6 +42,7 @@ class _Domain:
     entries: tuple[Entry, ...] = ()
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    reviews: Mapping[str, tuple[ReviewItem, bytes]] = field(default_factory=dict)
 
     @property
     def head(self) -> Position:
@@ -115,6 +118,14 @@ class InMemoryPlaybook:
         entries = self._domain(domain_id).entries[max(after, 0) :]
         return list(entries if limit is None else entries[:limit])
 
+    def reviews(self, domain_id: str) -> Mapping[str, tuple[ReviewItem, bytes]]:
+        """What is or was in review, with its vector; `InMemoryReviews` reads it."""
+        return self._domain(domain_id).reviews
+
+    def reviewed(self) -> list[str]:
+        """The domains that may have something in review."""
+        return list(self._domains)
+
     @contextmanager
     def iter_vectors(self, domain_id: str, *, batch: int = 4096) -> Iterator[VectorScan]:
         """All vectors in pages of at most `batch`, all as of one position."""
@@ -176,6 +187,31 @@ class _Transaction:
         if self.recall(key, request_hash) is None:
             kept = (request_hash, canonical(dict(answer)))
             self.domain = replace(self.domain, answers={**self.domain.answers, key: kept})
+
+    def votes_of(self, principal: str, ids: Collection[str]) -> dict[str, int]:
+        state = self.domain.state
+        heard = {
+            (op.bullet_id, op.episode_id)
+            for op in self.domain.operations
+            if isinstance(op, Increment) and op.principal == principal and op.bullet_id in ids
+        }
+        return dict(Counter(bullet_id for bullet_id, _ in heard & state.votes))
+
+    def reviews(self, ids: Collection[str]) -> dict[str, ReviewItem]:
+        return {own: self.domain.reviews[own][0] for own in ids if own in self.domain.reviews}
+
+    def hold(self, items: Sequence[ReviewItem], *, vectors: Mapping[str, Vectors]) -> None:
+        rows = review_to_rows(self._domain_id, items, vectors)
+        held = {item.id: (item, row["vector"]) for item, row in zip(items, rows, strict=True)}
+        self.domain = replace(self.domain, reviews={**self.domain.reviews, **held})
+
+    def decide(self, item_id: str, change: Callable[[ReviewItem], ReviewItem]) -> ReviewItem:
+        if item_id not in self.domain.reviews:
+            raise NotFound(f"There is nothing by the id {item_id[:80]} to review in this domain.")
+        item, vector = self.domain.reviews[item_id]
+        after = change(item)
+        self.domain = replace(self.domain, reviews={**self.domain.reviews, item_id: (after, vector)})
+        return after
 
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """As the port says; the lease is looked at when the transaction closes."""

@@ -21,6 +21,7 @@ from ace.utils import metrics, tracing
 
 if TYPE_CHECKING:
     from ace.core.ports import Neighbourhood, Transaction, VectorIndex, Vectors
+    from ace.core.review import Policy
     from ace.models.insight import Delta
     from ace.models.plan import MergeResult
     from ace.models.playbook import Context, PlaybookStage
@@ -87,6 +88,7 @@ class MeteredCurator(SemanticCurator):
         timeout: float | None = None,
         idempotency_key: str | None = None,
         along: Along | None = None,
+        policy: Policy | None = None,
     ) -> MergeResult:
         insights = sum(len(delta.insights) for delta in task_insights)
         done: list[MergeResult] = []  # stays empty when the answer is an earlier one, given again
@@ -100,7 +102,7 @@ class MeteredCurator(SemanticCurator):
         log.info("batch_merge_start", extra={"domain": domain_id, "tasks": len(task_insights), "insights": insights})
         with _noting_failure(domain_id, len(task_insights), insights):
             result = super().batch_merge(
-                task_insights, domain_id, timeout=timeout, idempotency_key=idempotency_key, along=written
+                task_insights, domain_id, timeout=timeout, idempotency_key=idempotency_key, along=written, policy=policy
             )
         log.info("batch_merge_complete", extra={
             "domain": domain_id, "tasks": len(task_insights), "insights": insights, "repeated": not done,

@@ -15,6 +15,7 @@ from ace.models.access import Principal, Role
 from ace.models.insight import Delta, Insight, Vote
 from ace.models.playbook import Context, Traffic
 from ace.web.access import needs
+from ace.web.described import CONFLICT
 from ace.web.schemas import ContextRequest, ContextResponse, InsightsRequest, InsightsResponse
 
 router = APIRouter(tags=["agents"])
@@ -37,12 +38,12 @@ def context(domain: str, body: ContextRequest, caller: Principal, app: App) -> R
     return Response(json.dumps(_answer(found, receipt.id, text)), media_type="application/json")
 
 
-@router.post("/v1/domains/{domain}/insights", response_model=InsightsResponse)
+@router.post("/v1/domains/{domain}/insights", response_model=InsightsResponse, responses=CONFLICT)
 @needs(Role.WRITE)
 def insights(
     domain: str, body: InsightsRequest, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
 ) -> dict[str, Any]:
-    """Merge lessons and votes. A near-duplicate raises a counter, a contradiction is linked, the rest is added."""
+    """Merge lessons and votes. A near-duplicate raises a counter, a doubtful lesson waits, the rest is added."""
     by = caller.key_id or "local"
     delta = Delta(
         episode_id=body.episode_id or f"http/{by}/{idempotency_key or uuid.uuid4().hex}",
@@ -52,11 +53,12 @@ def insights(
             for one in body.insights
         ),
         votes=tuple(Vote(bullet_id=vote.bullet_id, tag=vote.tag) for vote in body.votes),
+        principal=caller.key_id,
     )
     result = app.curator.apply_delta(delta, domain, idempotency_key=http_key(idempotency_key))
     outcomes = [
         {"outcome": one.outcome.value, "bullet_id": one.bullet_id, "similarity": one.similarity,
-         "contradicts": list(one.contradicts)}
+         "contradicts": list(one.contradicts), "reasons": list(one.reasons)}
         for one in result.outcomes
     ]  # fmt: skip
     return {"domain": domain, "episode_id": delta.episode_id, "outcomes": outcomes, "position": result.position}

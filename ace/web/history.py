@@ -13,6 +13,7 @@ from ace.models.purge import Suspect
 from ace.web.access import needs
 from ace.web.bullets import bullet_out
 from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
 from ace.web.history_schemas import (
     DifferenceOut,
     PastOut,
@@ -31,7 +32,7 @@ WHEN = "a position (120), a time (2026-11-25T10:00:00Z), release:NAME or head"
 When = Annotated[str, Query(min_length=1, max_length=120, description=WHEN)]
 
 
-@router.get("/v1/domains/{domain}/playbook", response_model=PastOut)
+@router.get("/v1/domains/{domain}/playbook", response_model=PastOut, responses=CONFLICT)
 @needs(Role.READ)
 def playbook(
     domain: str,
@@ -49,7 +50,7 @@ def playbook(
     return {"domain": domain, "position": past.position, "total": len(chosen), "bullets": shown, "next": following}
 
 
-@router.get("/v1/domains/{domain}/diff", response_model=DifferenceOut)
+@router.get("/v1/domains/{domain}/diff", response_model=DifferenceOut, responses=CONFLICT)
 @needs(Role.READ)
 def diff(
     domain: str,
@@ -68,14 +69,14 @@ def releases(domain: str, app: App) -> list[dict[str, Any]]:
     return [release.to_json() for release in app.releases.list(domain)]
 
 
-@router.post("/v1/domains/{domain}/releases", response_model=ReleaseOut, status_code=201)
+@router.post("/v1/domains/{domain}/releases", response_model=ReleaseOut, status_code=201, responses=CONFLICT)
 @needs(Role.REVIEW)
 def create_release(domain: str, body: ReleaseRequest, app: App) -> dict[str, Any]:
     """Name the playbook as it is now. Doing it again changes nothing; once the journal has moved, it is a conflict."""
     return app.releases.create(domain, body.name, body.note).to_json()
 
 
-@router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut)
+@router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def rollback(domain: str, body: RollbackRequest, app: App, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
     """Make the playbook what it was; `dry_run` only tells the difference. Readers go on meanwhile.

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ace.core.validation import MAX_ADVICE_CHARS
+from ace.core.validation import DOMAIN_PATTERN, MAX_ADVICE_CHARS
 from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
 from ace.models.integrity import Tampering
-from ace.models.playbook import PlaybookStage, Section, Traffic
+from ace.models.playbook import PlaybookStage, Section, SourceClass, Traffic
+from ace.models.review import ReviewState
 
 MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
 
+WORDS: dict[str, Any] = {"pattern": r"\S"}  # told to the caller; what is blank is refused further in
+
 Word = Annotated[str, Field(min_length=1, max_length=200)]
+DomainName = Annotated[str, Field(pattern=f"^{DOMAIN_PATTERN}$")]
+
+
+def _whole(value: Any) -> Any:
+    """12.0 is an integer in JSON Schema; "12" and true are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 class Strict(BaseModel):
@@ -27,9 +39,18 @@ class Strict(BaseModel):
 class ContextRequest(Strict):
     """A task that wants bullets."""
 
-    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, description="the task, as the agent is given it")
-    k: int | None = Field(None, ge=0, le=100, strict=True, description="bullets at most; default: ACE_K")
-    token_budget: int | None = Field(None, ge=1, strict=True, description="tokens of bullets at most")
+    task: str = Field(
+        min_length=1,
+        max_length=MAX_QUERY_CHARS,
+        description="the task, as the agent is given it",
+        json_schema_extra=WORDS,
+    )
+    k: Annotated[int, Field(strict=True, ge=0, le=100), WHOLE] | None = Field(
+        None, description="bullets at most; default: ACE_K"
+    )
+    token_budget: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
+        None, description="tokens of bullets at most"
+    )
     traffic: Traffic | None = Field(None, description="which stages are shown; default: ACE_ENV")
 
 
@@ -59,7 +80,7 @@ class ContextResponse(BaseModel):
 class InsightIn(Strict):
     """One lesson."""
 
-    content: str = Field(min_length=1, max_length=MAX_ADVICE_CHARS)
+    content: str = Field(min_length=1, max_length=MAX_ADVICE_CHARS, json_schema_extra=WORDS)
     section: Section = Section.STRATEGY
     tag: Tag = Field(Tag.HELPFUL, description="the vote a bullet that says the same receives")
     confidence: float = Field(1.0, ge=0, le=1, strict=True)
@@ -84,10 +105,11 @@ class InsightsRequest(Strict):
 class InsightOut(BaseModel):
     """What became of one insight, in the order they were sent."""
 
-    outcome: Literal["added", "merged", "repeated", "linked"]
-    bullet_id: str
+    outcome: Literal["added", "merged", "repeated", "linked", "held", "rejected"]
+    bullet_id: str = Field(description="the bullet's id; of `held` and `rejected` the review item's")
     similarity: float
     contradicts: list[str]
+    reasons: list[str] = Field(description="why it waits for a person; empty unless `held` or `rejected`")
 
 
 class InsightsResponse(BaseModel):
@@ -120,7 +142,7 @@ class EpisodeReport(Strict):
 
     receipt: str | None = Field(None, description="as `context` gave it; without one, no bullet can be voted on")
     episode_id: Word | None = Field(None, description="default: the receipt's id")
-    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
+    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, json_schema_extra=WORDS)
     task_id: Word | None = None
     context: str = Field("", max_length=MAX_QUERY_CHARS)
     answer: str = Field("", max_length=MAX_QUERY_CHARS)
@@ -191,6 +213,49 @@ class MoveRequest(Strict):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+class ReviewOut(BaseModel):
+    """An insight that waits for a person, or what was decided about it."""
+
+    id: str = Field(description="also the id of the bullet that it would be, as it is")
+    domain: str
+    state: ReviewState
+    content: str
+    section: Section
+    source: SourceClass
+    confidence: float
+    reasons: list[str]
+    episode_id: str
+    task_id: str | None
+    model: str | None
+    principal: str | None
+    shown: list[str]
+    created_at: str
+    decided_at: str | None
+    decided_by: str | None
+    decision: str | None = Field(description="why it was rejected; `edited` where it was approved in other words")
+    bullet_id: str | None = Field(description="the bullet it became, or was merged into")
+
+
+class ReviewPage(BaseModel):
+    """Items, those that came first in front; `counts` are of the whole domain, by state."""
+
+    reviews: list[ReviewOut]
+    counts: dict[ReviewState, int]
+    next: str | None
+
+
+class Approval(Strict):
+    """As it is, or in these words."""
+
+    content: str | None = Field(None, min_length=1, max_length=MAX_ADVICE_CHARS)
+
+
+class Rejection(Strict):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
 class EntryOut(BaseModel):
     """One change, as the journal has it."""
 
@@ -243,9 +308,11 @@ class KeyRequest(Strict):
     """A key to be made."""
 
     role: Role
-    domains: list[Word] | None = Field(None, max_length=1000, description="the domains it covers; default: all")
+    domains: list[DomainName] | None = Field(
+        None, min_length=1, max_length=1000, description="the domains it covers; default: all"
+    )
     label: str = Field("", max_length=200)
-    expires_in_s: float | None = Field(None, gt=0, le=1e10, description="seconds; default: never")
+    expires_in_s: float | None = Field(None, gt=0, lt=1e10, description="seconds; default: never")
 
 
 class KeyOut(BaseModel):
@@ -261,7 +328,17 @@ class KeyOut(BaseModel):
 
 
 class NewKey(KeyOut):
-    token: str = Field(description="the key itself; it is shown this once")
+    token: str | None = Field(description="the key itself; it is shown this once")
+
+
+class HealthOut(BaseModel):
+    """The state of things."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    database: str
+    faiss: str
+    circuit_breakers: dict[str, Literal["closed", "open", "half_open"]]
 
 
 class ProblemOut(BaseModel):

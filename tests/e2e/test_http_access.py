@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.servers import Server, serving
@@ -39,6 +40,10 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "POST /v1/domains/{domain}/bullets/{bullet_id}/promote": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/quarantine": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/restore": ("review", {"reason": "r"}),
+    "GET /v1/domains/{domain}/reviews": ("review", None),
+    "GET /v1/domains/{domain}/reviews/{review_id}": ("review", None),
+    "POST /v1/domains/{domain}/reviews/{review_id}/approve": ("review", {}),
+    "POST /v1/domains/{domain}/reviews/{review_id}/reject": ("review", {"reason": "r"}),
     "GET /v1/breakers": ("read", None),
     "POST /v1/breakers/{name}/reset": ("admin", None),
     "GET /v1/keys": ("admin", None),
@@ -73,7 +78,7 @@ class World:
     def call(self, operation: str, key: str | None, domain: str = MINE) -> int:
         method, path = operation.split()
         names = {"domain": domain, "bullet_id": self.bullets[domain], "episode_id": "none", "name": "generator",
-                 "key_id": "none"}  # fmt: skip
+                 "key_id": "none", "review_id": "none"}  # fmt: skip
         body = OPERATIONS[operation][1]
         response = self.server.ask(method, path.format(**names), key=key, json=body)
         assert response.status_code < 500, response.text
@@ -121,7 +126,7 @@ def test_another_tenants_domain_is_answered_like_one_that_does_not_exist(world: 
     method, path = operation.split()
     texts = []
     for domain in (THEIRS, "nobody"):
-        names = {"domain": domain, "bullet_id": world.bullets[THEIRS], "episode_id": "none"}
+        names = {"domain": domain, "bullet_id": world.bullets[THEIRS], "episode_id": "none", "review_id": "none"}
         response = world.server.ask(
             method, path.format(**names), key=world.keys["admin"], json=OPERATIONS[operation][1]
         )
@@ -153,6 +158,17 @@ def test_domains_and_keys_of_others_are_not_listed(world: World) -> None:
 )
 def test_a_key_makes_no_key_that_may_more(world: World, body: dict[str, Any], status: int) -> None:
     assert world.server.post("/v1/keys", body, key=world.keys["admin"]).status_code == status
+
+
+def test_a_key_made_twice_under_one_idempotency_key_is_made_once(world: World) -> None:
+    def make(label: str) -> httpx.Response:
+        body = {"role": "read", "domains": [MINE], "label": label}
+        return world.server.post("/v1/keys", body, key=world.all_powerful, **{"Idempotency-Key": "make-it"})
+
+    first, again, other = make("idle"), make("idle"), make("other")
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert (first.json()["id"], first.json()["token"][:4]) == (again.json()["id"], "ace_")
+    assert again.json()["token"] is None, "it is shown once"
 
 
 def test_a_revoked_key_is_refused_by_every_process_within_a_second(world: World) -> None:

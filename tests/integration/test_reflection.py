@@ -109,7 +109,7 @@ def test_an_episode_is_merged_and_done_with_its_figures() -> None:
     done = world.reflection.reflect(claim)
     assert (done.ending, done.added, done.merged, done.votes, done.error) == (Ending.DONE, 1, 0, 1, None)
     assert world.status().state == EpisodeState.DONE
-    assert world.status().result == '{"added":1,"merged":0,"position":4,"votes":1}'
+    assert world.status().result == '{"added":1,"held":0,"merged":0,"position":4,"votes":1}'
     assert {b.id: b.helpful_count for b in world.store.get_many(DOMAIN, [cited, ignored])} == {cited: 1, ignored: 0}
     assert [b.origin.episode_id for b in world.store.get_all(DOMAIN)][-1] == "e1", "whatever the reflector calls it"
     assert_sound(world.store)

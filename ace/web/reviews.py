@@ -1,0 +1,80 @@
+"""Look at what waits for a person, and decide it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from ace.bootstrap import App
+from ace.core.journal import timestamp
+from ace.errors import InvalidInput
+from ace.models.access import Principal, Role
+from ace.models.review import ReviewItem, ReviewState
+from ace.web.access import needs
+from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
+from ace.web.schemas import Approval, Rejection, ReviewOut, ReviewPage
+
+router = APIRouter(tags=["reviews"])
+MAX_PAGE = 500
+
+
+@router.get("/v1/domains/{domain}/reviews", response_model=ReviewPage)
+@needs(Role.REVIEW)
+def list_reviews(
+    domain: str,
+    app: App,
+    state: ReviewState | None = None,
+    cursor: Annotated[str, Query(max_length=200, description="`next` of the page before")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> dict[str, Any]:
+    """What waits for a person and what was decided, those that came first in front; `state=waiting` is the queue."""
+    if "\0" in cursor:
+        raise InvalidInput("cursor", "is not one of ours", "Send `next` of the page before, as it was")
+    found = app.reviews.list(domain, state, limit=limit, after=cursor)
+    following = found[-1].id if len(found) == limit else None
+    return {"reviews": [_shown(item) for item in found], "counts": app.reviews.counts(domain), "next": following}
+
+
+@router.get("/v1/domains/{domain}/reviews/{review_id}", response_model=ReviewOut)
+@needs(Role.REVIEW)
+def one_review(domain: str, review_id: str, app: App) -> dict[str, Any]:
+    """One item, with the reasons it waits for."""
+    return _shown(app.reviews.get(domain, review_id))
+
+
+@router.post("/v1/domains/{domain}/reviews/{review_id}/approve", response_model=ReviewOut, responses=CONFLICT)
+@needs(Role.REVIEW)
+def approve(
+    domain: str, review_id: str, body: Approval, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Merge the insight, as it is or in the words of `content`. Decided before: 409."""
+    by = caller.key_id or "local"
+    found = app.reviews.approve(domain, review_id, by=by, content=body.content, key=http_key(idempotency_key))
+    return _shown(found)
+
+
+@router.post("/v1/domains/{domain}/reviews/{review_id}/reject", response_model=ReviewOut, responses=CONFLICT)
+@needs(Role.REVIEW)
+def reject(
+    domain: str, review_id: str, body: Rejection, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Turn it down; the same advice is not proposed again. Decided before: 409."""
+    by = caller.key_id or "local"
+    return _shown(app.reviews.reject(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
+
+
+def _shown(item: ReviewItem) -> dict[str, Any]:
+    insight = item.insight
+    return {"id": item.id, "domain": item.domain_id, "state": item.state, "content": insight.content,
+            "section": insight.section, "source": insight.source, "confidence": insight.confidence,
+            "reasons": list(item.reasons), "episode_id": item.episode_id, "task_id": item.task_id, "model": item.model,
+            "principal": item.principal, "shown": list(item.shown), "created_at": _time(item.created_at),
+            "decided_at": _time(item.decided_at), "decided_by": item.decided_by, "decision": item.decision,
+            "bullet_id": item.bullet_id}  # fmt: skip
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(datetime.fromtimestamp(seconds, UTC))
