@@ -87,8 +87,9 @@ class RollbackOut(BaseModel):
     """`position` is the rollback's own entry; roll back to the one before it to undo it."""
 
     dry_run: bool
+    to: int
     position: int | None
-    difference: DifferenceOut
+    difference: DifferenceOut | None = Field(description="what would change; null unless dry_run")
 
 
 class PurgeRequest(Strict):
