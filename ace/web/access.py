@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from fastapi import Path, Request
+from fastapi.params import Query as QueryInfo
 from limits import parse as parse_limit
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
