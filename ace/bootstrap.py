@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,20 +37,28 @@ if TYPE_CHECKING:
     from ace.models.run import Limits
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.services.anchoring import Anchoring
     from ace.services.backups import Backups
     from ace.services.drills import Search
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.reflection import Reflection
+    from ace.services.releases import Releases
     from ace.services.retrieval import Retrieval
     from ace.services.review import Reviews
+    from ace.services.rollback import Rollbacks
     from ace.services.stewardship import Stewardship
+    from ace.services.time_travel import TimeTravel
     from ace.services.training import Training
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
+
+
+HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +208,12 @@ class App:
 
         return schema.current(get_database())
 
+    def rest(self) -> None:
+        """Nothing is to be done for a while: keep no database connection."""
+        from ace.repositories.database import rest
+
+        rest()
+
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""
         from ace.utils import metrics
@@ -228,7 +242,7 @@ class App:
         from ace.utils.stage_schedule import StageSchedule
 
         with self.observed("server"):
-            schedule = StageSchedule(self)
+            schedule = StageSchedule(self, anchor=lambda domain_id: self.anchoring.anchor([domain_id]))
             schedule.start()
             try:
                 yield
@@ -256,12 +270,51 @@ class App:
         return Stewardship(self.store, self.clock)
 
     @cached_property
+    def anchoring(self) -> Anchoring:
+        return self.anchoring_in(self.settings.anchor_url or str(self.settings.path("anchors.jsonl")))
+
+    def anchoring_in(self, url: str) -> Anchoring:
+        """The anchors of this store's journals in the log at `url`."""
+        from ace.services.anchoring import Anchoring
+        from ace.utils.anchor import key_in, open_log
+
+        key = partial(key_in, self.settings.anchor_key_file or self.settings.path("anchor.key"))
+        return Anchoring(self.store, open_log(url), key, self.clock)
+
+    @cached_property
+    def releases(self) -> Releases:
+        from ace.repositories.release_repository import ReleaseRepository
+        from ace.services.releases import Releases
+
+        return Releases(self.store, ReleaseRepository(), self.clock)
+
+    @cached_property
+    def travel(self) -> TimeTravel:
+        from ace.services.time_travel import TimeTravel
+
+        return TimeTravel(self.store, self.releases)
+
+    @cached_property
+    def rollbacks(self) -> Rollbacks:
+        from ace.services.rollback import Rollbacks
+
+        return Rollbacks(self.store, self.travel, self.clock)
+
+    @cached_property
+    def purge(self) -> Purge:
+        from ace.services.purge import Purge
+
+        return Purge(self.store, self.episodes, self.clock)
+
+    @cached_property
     def health(self) -> HealthCheck:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
         from ace.utils.faiss_index import is_ready
+        from ace.utils.llm_deadline import Shared
 
-        return HealthCheck(lambda: BreakerRepository().all(), is_ready)
+        breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        return HealthCheck(breakers.ask, is_ready)
 
     @cached_property
     def backups(self) -> Backups:

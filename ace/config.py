@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
     backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
 
+    anchor_url: str | None = Field(None, description="where journal heads are anchored: a file, file:// or s3://")
+    anchor_key_file: Path | None = Field(None, description="the key that signs them; default: anchor.key in data_dir")
+
     def path(self, *parts: str) -> Path:
         return self.data_dir.joinpath(*parts)
 

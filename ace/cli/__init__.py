@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, keys, models, playbook, review, runs, serve
+from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve, simulate
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -22,7 +22,11 @@ app = typer.Typer(
 )
 runs.register(app)
 serve.register(app)
+history.register(app)
+simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(journal.app, name="journal")
+app.add_typer(releases.app, name="release")
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")

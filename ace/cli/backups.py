@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from ace.cli import backup_view as view
 from ace.errors import InvalidInput
 
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
@@ -39,6 +38,7 @@ def backup(
     Example: ace db backup --to s3://ace-backups/production --keep 14
     """
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
 
     app = App()
     with _scratch() as scratch, view.progress(as_json) as step:
@@ -54,6 +54,7 @@ def backups(to: To = None, as_json: Json = False) -> None:
     Example: ace db backups
     """
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
 
     place = App().backup_place(to)
     view.listed(place.url(""), place.listed(), as_json)
@@ -65,6 +66,7 @@ def verify(where: Where, as_json: Json = False) -> None:
     Exit code 2 when it cannot be used. Example: ace db verify latest
     """
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
 
     with _fetched(where) as (file, source), view.progress(as_json) as step:
         examined = App().backups.examine(file, step)
@@ -83,6 +85,7 @@ def restore(
     Example: ace db restore latest --into sqlite:///restored.db
     """
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
 
     app = App()
     tables = app.tables(into)
@@ -103,6 +106,7 @@ def drill(
     Exit code 4 when it does not come back as it was. Example: ace db drill latest
     """
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
     from ace.repositories.dump import Dump
     from ace.repositories.scratch import scratch_database
     from ace.services.drills import drill as drilled
@@ -141,6 +145,7 @@ def _fetched(where: str) -> Iterator[tuple[Path, str]]:
 @contextmanager
 def _taken_or_fetched(where: str | None, folder: Path, as_json: bool) -> Iterator[tuple[Path, str]]:
     from ace.bootstrap import App
+    from ace.cli import backup_view as view
 
     if where is not None:
         with _fetched(where) as found:

@@ -23,6 +23,9 @@ def show(
     section: Annotated[Section | None, typer.Option(help="only this section")] = None,
     limit: Annotated[int, typer.Option(min=1, help="bullets shown at most")] = 50,
     raw: Annotated[bool, typer.Option("--raw", help="the paper's text format, whole")] = False,
+    as_of: Annotated[
+        str | None, typer.Option(help="as it was: a position (120), a time (2026-11-25T10:00Z), release:NAME")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The bullets of a domain, best first, with their counters.
@@ -34,8 +37,13 @@ def show(
     from ace.core.rendering import render_playbook
     from ace.core.validation import check_domain
 
-    store = App().store
-    bullets = store.get_all(check_domain(domain), stage=stage)
+    ace = App()
+    store = ace.store
+    if as_of:
+        past = ace.travel.as_of(check_domain(domain), as_of).state
+        bullets, links = [one for one in past.bullets.values() if stage in (None, one.stage)], len(past.links)
+    else:
+        bullets, links = store.get_all(check_domain(domain), stage=stage), len(store.links(domain))
     if not bullets and domain not in store.domains():
         raise NotFound(f"domain '{domain}' has no playbook yet. Known: {', '.join(store.domains()) or 'none'}.")
     chosen = [bullet for bullet in bullets if section in (None, bullet.section)]
@@ -44,21 +52,36 @@ def show(
     elif raw:
         typer.echo(render_playbook(chosen))
     else:
-        present.bullets(domain, chosen, limit, links=len(store.links(domain)))
+        present.bullets(domain, chosen, limit, links=links)
 
 
 @app.command()
 def verify(domain: Domain = "default", as_json: Json = False) -> None:
-    """Check the journal's hash chain, and that replaying it gives exactly the stored playbook.
+    """Check the journal's hash chain and anchors, and that replaying it gives exactly the stored playbook.
 
     Exit code 2 when something was changed behind ACE's back.
     """
-    from ace.bootstrap import App
-    from ace.services.verification import verify as verified
+    from ace.cli.journal import verify_domains
 
-    report = verified(domain, App().store)
+    verify_domains([domain], None, as_json=as_json)
+
+
+@app.command()
+def diff(
+    start: Annotated[str, typer.Argument(metavar="A", help="a position, a time, release:NAME or head")],
+    end: Annotated[str, typer.Argument(metavar="B", help="the same; may be the earlier one")] = "head",
+    domain: Domain = "default",
+    as_json: Json = False,
+) -> None:
+    """What has to happen to the playbook at A to become the one at B.
+
+    Example: ace playbook diff release:march head --domain customer-a
+    """
+    from ace.bootstrap import App
+    from ace.cli import present
+
+    found = App().travel.difference(domain, start, end)
     if as_json:
-        typer.echo(json.dumps({"domain": domain, "entries": report.entries, "fault": report.fault}))
+        typer.echo(json.dumps({"domain": domain, **found.to_json()}))
     else:
-        typer.echo(f"{domain}: {report.entries} entries, {report.fault or 'sound'}")
-    raise typer.Exit(2 if report.fault else 0)
+        present.difference(domain, found)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ace.core.rendering import one_line
+from ace.models.difference import MOVES, Difference
 from ace.models.playbook import Bullet
 from ace.models.run import Interval
 
@@ -57,6 +58,20 @@ def bullets(domain: str, chosen: Sequence[Bullet], limit: int, *, links: int) ->
     table(f"{domain}: {len(chosen)} bullets, {links} contradictions", rows)
     if len(chosen) > limit:
         out.print(f"… and {len(chosen) - limit} more: --limit {len(chosen)}")
+
+
+def difference(domain: str, found: Difference) -> None:
+    """Every kind of change, one line a bullet."""
+    counted = ", ".join(f"{count} {name}" for name, count in found.counts().items() if count) or "no difference"
+    out.print(f"{domain}: position {found.start} -> {found.end}: {counted}")
+    for sign, bullets in (("+", found.added), ("-", found.removed)):
+        for bullet in bullets:
+            out.print(Text(f"{sign} {bullet.id}  {one_line(bullet.content)[:120]}"))
+    for name in MOVES:
+        for change in getattr(found, name):
+            out.print(f"  {change.before.id}  {name}: {change.before.stage.value} -> {change.after.stage.value}")
+    for change in found.counters:
+        out.print(f"  {change.before.id}  helpful {change.helpful:+d}, harmful {change.harmful:+d}")
 
 
 @contextmanager

@@ -30,6 +30,11 @@ def token(random: bytes) -> Token:
     return Token(_letters(random[:ID_BYTES]), _letters(random[ID_BYTES : ID_BYTES + SECRET_BYTES]))
 
 
+def named(name: str) -> str:
+    """The id of the key that is made under this name, however often."""
+    return _letters(hashlib.sha256(name.encode()).digest()[:ID_BYTES])
+
+
 def parse(text: str) -> Token | None:
     """The token's parts; None for what no key of ours looks like."""
     found = _TOKEN.fullmatch(text)

@@ -9,6 +9,8 @@ VectorIndex       the bullets nearest to a vector             utils/faiss_index 
 KeyStore          API keys                                    repositories          InMemoryKeys
 Secrets           random values all processes share           repositories          InMemorySecrets
 Leases            who leads, until when                       repositories          InMemoryLeases
+ReleaseStore      names for positions of journals             repositories          InMemoryReleases
+AnchorLog         heads kept outside the database             utils/anchor          InMemoryAnchors
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
 
@@ -33,6 +35,8 @@ from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
 from ace.models.plan import Operation
 from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
+from ace.models.purge import Report
+from ace.models.release import Release
 from ace.models.review import ReviewItem, ReviewState
 from ace.models.task import Feedback, Task, Trajectory, Usage
 
@@ -229,8 +233,8 @@ class PlaybookStore(Protocol):
 
 
 class KeyStore(Protocol):
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key; durable when it returns."""
+    def add(self, key: ApiKey) -> bool:
+        """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None: ...
@@ -301,6 +305,10 @@ class EpisodeQueue(Protocol):
         """The episodes that were shown or cited a bullet, by id."""
         ...
 
+    def reports(self, domain: str) -> Sequence[Report]:
+        """What every episode of a domain tells about descent, by id."""
+        ...
+
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""
         ...
@@ -339,6 +347,33 @@ class Leases(Protocol):
 
     def holder(self, name: str, *, now: float) -> str | None:
         """Who holds it now."""
+        ...
+
+
+class ReleaseStore(Protocol):
+    def add(self, release: Release) -> Release:
+        """Keep a new release; the one of that name when there is one. Its domain must have a journal."""
+        ...
+
+    def get(self, domain_id: str, name: str) -> Release | None: ...
+
+    def all(self, domain_id: str) -> list[Release]:
+        """Every release of a domain, oldest first."""
+        ...
+
+
+class AnchorLog(Protocol):
+    @property
+    def url(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def lines(self) -> list[str]:
+        """Every line, in order. Raises StoreUnavailable."""
+        ...
+
+    def append(self, number: int, line: str) -> bool:
+        """Make this the line of this number; durable when it returns. False: others have come first."""
         ...
 
 

@@ -5,7 +5,7 @@ The store keeps the same state in tables, for speed. This is what those tables m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -36,38 +36,75 @@ class State:
     votes: frozenset[tuple[str, str]] = frozenset()
 
 
+class _Growing:
+    """A state in the making: an operation costs the same however many there were before it."""
+
+    def __init__(self, start: State) -> None:
+        self._bullets, self._links, self._votes = dict(start.bullets), set(start.links), set(start.votes)
+
+    def carry_out(self, operation: Operation) -> None:
+        """Raises InvalidInput for one that cannot follow; a rollback needs the history: see `fold`."""
+        match operation:
+            case Add(bullet=bullet):
+                _require(bullet.id not in self._bullets, "bullet", f"{bullet.id} exists already")
+                self._bullets[bullet.id] = bullet
+            case Increment(bullet_id=own, episode_id=episode):
+                _require((own, episode) not in self._votes, "vote", f"episode {episode} has voted on {own}")
+                self._bullets[own] = counted(self._bullet(own), operation)
+                self._votes.add((own, episode))
+            case Relate(link=link):
+                self._bullet(link.left), self._bullet(link.right)
+                self._links.add(link)
+            case Rollback():
+                raise InvalidInput("operation", "a rollback needs the whole journal", "Use fold()")
+            case _:
+                self._bullets[operation.bullet_id] = staged(self._bullet(operation.bullet_id), operation)
+
+    def state(self) -> State:
+        return State(bullets=self._bullets, links=frozenset(self._links), votes=frozenset(self._votes))
+
+    def _bullet(self, bullet_id: str) -> Bullet:
+        _require(bullet_id in self._bullets, "bullet", f"{bullet_id} is not in this domain")
+        return self._bullets[bullet_id]
+
+
 def replay(entries: Sequence[Entry]) -> State:
     """The state after these entries, which start at seq 1. Raises InvalidInput for one that cannot follow."""
     return fold([operation_from_json(entry.kind, entry.body) for entry in entries])
 
 
 def fold(operations: Sequence[Operation]) -> State:
-    """The state after these operations, from nothing. A rollback starts again from an earlier prefix."""
-    state = State()
+    """The state after these operations, from nothing. One pass, and one more over what stands for each rollback."""
+    growing = _Growing(State())
     for seq, operation in enumerate(operations):
         if isinstance(operation, Rollback):
             _require(0 <= operation.to <= seq, "rollback", f"there is no position {operation.to} to go back to")
-            state = fold(operations[: operation.to])
+            growing = _Growing(State())
+            for standing in _standing(operations, operation.to):
+                growing.carry_out(standing)
         else:
-            state = apply(state, operation)
-    return state
+            growing.carry_out(operation)
+    return growing.state()
 
 
 def apply(state: State, operation: Operation) -> State:
     """The state after one operation other than a rollback, which needs the history: see `fold`."""
-    match operation:
-        case Add(bullet=bullet):
-            _require(bullet.id not in state.bullets, "bullet", f"{bullet.id} exists already")
-            return _with(state, [bullet])
-        case Increment():
-            return _increment(state, operation)
-        case Relate(link=link):
-            _bullet(state, link.left), _bullet(state, link.right)
-            return State(bullets=state.bullets, links=state.links | {link}, votes=state.votes)
-        case Rollback():
-            raise InvalidInput("operation", "a rollback needs the whole journal", "Use fold()")
-        case _:
-            return _with(state, [staged(_bullet(state, operation.bullet_id), operation)])
+    growing = _Growing(state)
+    growing.carry_out(operation)
+    return growing.state()
+
+
+def _standing(operations: Sequence[Operation], to: int) -> list[Operation]:
+    """The operations that make up the state at position `to`. Read from the end: a rollback says where to go on."""
+    kept: list[Operation] = []
+    while to > 0:
+        operation = operations[to - 1]
+        if isinstance(operation, Rollback):
+            to = operation.to
+        else:
+            kept.append(operation)
+            to -= 1
+    return kept[::-1]
 
 
 def staged(bullet: Bullet, operation: Promote | Quarantine | Restore) -> Bullet:
@@ -89,23 +126,6 @@ def counted(bullet: Bullet, vote: Increment) -> Bullet:
     return bullet.evolve(
         helpful_count=bullet.helpful_count + vote.helpful, harmful_count=bullet.harmful_count + vote.harmful
     )
-
-
-def _increment(state: State, vote: Increment) -> State:
-    key = (vote.bullet_id, vote.episode_id)
-    _require(key not in state.votes, "vote", f"episode {vote.episode_id} has voted on {vote.bullet_id}")
-    after = _with(state, [counted(_bullet(state, vote.bullet_id), vote)])
-    return State(bullets=after.bullets, links=after.links, votes=after.votes | {key})
-
-
-def _with(state: State, bullets: Iterable[Bullet]) -> State:
-    changed = state.bullets | {bullet.id: bullet for bullet in bullets}
-    return State(bullets=changed, links=state.links, votes=state.votes)
-
-
-def _bullet(state: State, bullet_id: str) -> Bullet:
-    _require(bullet_id in state.bullets, "bullet", f"{bullet_id} is not in this domain")
-    return state.bullets[bullet_id]
 
 
 def _require(holds: bool, field_name: str, problem: str) -> None:

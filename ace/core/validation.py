@@ -13,7 +13,8 @@ from ace.models.insight import Delta
 from ace.models.playbook import normalise
 
 MAX_ADVICE_CHARS = 8_000
-_DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+DOMAIN_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
+_DOMAIN = re.compile(DOMAIN_PATTERN)
 
 
 def check_domain(domain_id: str) -> str:

@@ -193,6 +193,12 @@ def open_connections() -> int:
     return sqlite.open_connections() + (postgres.open_connections() if postgres else 0)
 
 
+def rest() -> None:
+    """Close this process's unused connections to Postgres, so that an administrator can drop or rename the database."""
+    if postgres := sys.modules.get("ace.repositories.postgres"):
+        postgres.rest()
+
+
 def _connections(url: URL, patience: float, durable: bool) -> Connections:
     if url.get_backend_name() == "sqlite":
         return SqliteConnections(Path(str(url.database)), patience=patience, durable=durable)

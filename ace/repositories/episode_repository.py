@@ -15,6 +15,7 @@ from ace.core.leasing import Change
 from ace.errors import Conflict, InvalidInput
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.journal import Position
+from ace.models.purge import Report
 from ace.repositories import statements
 from ace.repositories.database import Database, Session, get_database
 from ace.repositories.episode_rows import (
@@ -23,12 +24,14 @@ from ace.repositories.episode_rows import (
     episode_from_body,
     episode_to_row,
     names,
+    report_from_row,
     status_from_row,
     write_status,
 )
 from ace.repositories.schema import require_head
 
 _TAKEN_FROM = (EpisodeState.LEASED, EpisodeState.QUEUED)  # those whose lease ran out have waited longest
+PAGE = 1000  # bodies read at once
 
 
 class EpisodeRepository:
@@ -111,6 +114,14 @@ class EpisodeRepository:
         rows = self._database.rows(statements.EPISODES_NAMING, domain_id=domain, pattern=containing(bullet_id))
         ids = [own for own, body in rows if names(body, bullet_id)]
         return [status for status in (self.status(domain, own) for own in ids) if status]
+
+    def reports(self, domain: str) -> Sequence[Report]:
+        """What every episode of a domain tells about descent, by id."""
+        found: list[Report] = []
+        while rows := self._database.rows(statements.EPISODE_BODIES, domain_id=domain, limit=PAGE,
+                                          after=found[-1].episode_id if found else ""):  # fmt: skip
+            found += [report_from_row(row) for row in rows]
+        return found
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""

@@ -11,6 +11,7 @@ from ace.core.leasing import Change
 from ace.core.validation import check_domain
 from ace.errors import InvalidInput, NotFound
 from ace.models.episode import Episode, EpisodeState, EpisodeStatus
+from ace.models.purge import Report
 from ace.repositories import rules, statements
 from ace.repositories.database import Session
 from ace.repositories.rows import Row
@@ -83,3 +84,11 @@ def names(body: str, bullet_id: str) -> bool:
     """Was this bullet shown or cited in the episode?"""
     did = json.loads(body)["trajectory"]
     return bullet_id in (*did["shown"], *did["cited"])
+
+
+def report_from_row(row: Row) -> Report:
+    """A row of `statements.EPISODE_BODIES`."""
+    own, state, body = row
+    data = json.loads(body)
+    return Report(episode_id=own, principal=data.get("principal"), cited=tuple(data["trajectory"]["cited"]),
+                  state=EpisodeState(state))  # fmt: skip

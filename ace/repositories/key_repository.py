@@ -15,10 +15,10 @@ class KeyRepository:
     def __init__(self, database: Database | None = None) -> None:
         self._database = require_head(database or get_database())
 
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key; durable when it returns."""
+    def add(self, key: ApiKey) -> bool:
+        """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""
         with self._database.transaction() as session:
-            session.run(statements.ADD_KEY, **key_to_row(key))
+            return bool(session.rows(statements.ADD_KEY, **key_to_row(key)))
 
     def get(self, key_id: str) -> ApiKey | None:
         """The key, or None."""

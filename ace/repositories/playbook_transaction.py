@@ -16,7 +16,7 @@ from ace.core.ports import Vectors
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim
 from ace.models.journal import Entry, Position
-from ace.models.plan import Add, Operation, Rollback, operation_from_json
+from ace.models.plan import Add, Operation, Rollback
 from ace.models.playbook import Bullet
 from ace.models.review import ReviewItem
 from ace.repositories import changes, rules, statements
@@ -24,6 +24,7 @@ from ace.repositories.database import Session
 from ace.repositories.episode_rows import change_episode, containing
 from ace.repositories.review_rows import decision_to_row, review_from_row, review_to_rows
 from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
+from ace.repositories.standing import standing_rows
 from ace.repositories.vectors import STORED, pack_added
 
 EVERY = 2**62  # a LIMIT that is none
@@ -139,10 +140,12 @@ class PlaybookTransaction:
     def _go_back(self, rollback: Rollback) -> None:
         rules.check_rollback(rollback.to, self.head)
         rows = self._session.rows(statements.ENTRIES, domain_id=self._domain_id, after=0, limit=rollback.to)
-        standing = rules.standing([entry_from_row(self._domain_id, row) for row in rows], rollback.to)
+        entries = [entry_from_row(self._domain_id, row) for row in rows]
+        standing = standing_rows(self._domain_id, entries, rollback.to)
         for clear in statements.CLEAR:
             self._session.run(clear, domain_id=self._domain_id)
-        self._write(standing, [operation_from_json(entry.kind, entry.body) for entry in standing])
+        for table, made in standing.items():
+            self._session.run_many(statements.STANDING[table], made)
 
     def _write(self, entries: Sequence[Entry], operations: Sequence[Operation]) -> None:
         made = (change for pair in zip(entries, operations, strict=True) for change in changes.of(*pair))

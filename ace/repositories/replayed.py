@@ -6,17 +6,15 @@ from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ace.core import replay
 from ace.core.journal import first_broken
 from ace.core.ports import Vectors
 from ace.errors import InvalidInput, SchemaMismatch
 from ace.models.backup import Header, Page, Replayed, Values
-from ace.models.journal import Entry, Position
-from ace.models.plan import Add, Increment, Operation, Relate, operation_from_json
-from ace.models.playbook import Bullet, Link
-from ace.repositories import rules, schema
+from ace.models.journal import Position
+from ace.repositories import schema
 from ace.repositories.dump import KNOWN
-from ace.repositories.rows import Row, bullet_to_row, entry_from_row
+from ace.repositories.rows import Row, entry_from_row
+from ace.repositories.standing import standing_rows
 from ace.repositories.vectors import unpack
 
 JOURNAL = ("seq", "at", "kind", "body", "previous", "hash")  # as `entry_from_row` takes them
@@ -53,49 +51,8 @@ class JournalReplayer:
         if broken := first_broken(entries):
             raise InvalidInput(f"domain {domain_id}", f"entry {broken.seq} ({broken.kind}) does not follow the chain")
         head = Position(seq=entries[-1].seq, hash=entries[-1].hash) if entries else Position()
-        made = _Made(domain_id)
-        for entry in rules.standing(entries, head.seq):
-            made.carry_out(entry, operation_from_json(entry.kind, entry.body))
-        return Replayed(head=head, pages=tuple(_page(header, table, own) for table, own in made.rows().items()))
-
-
-class _Made:
-    """The state so far, with the entry each row comes from; an operation is put to the rule over what it names."""
-
-    def __init__(self, domain_id: str) -> None:
-        self._domain_id = domain_id
-        self._bullets: dict[str, Bullet] = {}
-        self._born: dict[str, Entry] = {}
-        self._votes: dict[tuple[str, str], int] = {}
-        self._links: dict[Link, int] = {}
-
-    def carry_out(self, entry: Entry, operation: Operation) -> None:
-        around = {own: self._bullets[own] for own in rules.named(operation) if own in self._bullets}
-        votes = frozenset(pair for pair in rules.votes_of([operation]) if pair in self._votes)
-        self._bullets |= replay.apply(replay.State(bullets=around, votes=votes), operation).bullets
-        match operation:
-            case Add(bullet=bullet):
-                self._born[bullet.id] = entry
-            case Increment(bullet_id=own, episode_id=episode):
-                self._votes[own, episode] = entry.seq
-            case Relate(link=link):
-                self._links.setdefault(link, entry.seq)
-            case _:
-                pass
-
-    def rows(self) -> dict[str, Iterable[dict[str, Any]]]:
-        domain = {"domain_id": self._domain_id}
-        return {
-            "playbook_bullets": [bullet_to_row(bullet, self._born[own]) for own, bullet in self._bullets.items()],
-            "bullet_votes": [
-                {**domain, "bullet_id": own, "episode_id": episode, "seq": seq}
-                for (own, episode), seq in self._votes.items()
-            ],
-            "bullet_links": [
-                {**domain, "left_id": link.left, "right_id": link.right, "seq": seq}
-                for link, seq in self._links.items()
-            ],
-        }
+        rows_of = standing_rows(domain_id, entries, head.seq)
+        return Replayed(head=head, pages=tuple(_page(header, table, own) for table, own in rows_of.items()))
 
 
 def _page(header: Header, table: str, rows: Iterable[dict[str, Any]]) -> Page:

@@ -125,6 +125,7 @@ CLEAR = tuple(
     statement(f"DELETE FROM {table.name} WHERE domain_id = :domain_id")
     for table in (tables.votes, tables.links, tables.bullets)
 )
+STANDING = {"playbook_bullets": ADD, "bullet_votes": VOTE, "bullet_links": LINK}
 
 # idempotency
 RECALL = statement("SELECT request_hash, answer FROM idempotency_keys WHERE domain_id = :domain_id AND key = :key")
@@ -144,7 +145,7 @@ SET_BREAKER = statement(
 
 # keys and secrets
 _KEY = f"SELECT {', '.join(column.name for column in tables.api_keys.columns)} FROM api_keys"
-ADD_KEY = insert(tables.api_keys)
+ADD_KEY = insert(tables.api_keys, "ON CONFLICT DO NOTHING RETURNING id")
 KEY = statement(f"{_KEY} WHERE id = :id")
 KEYS = statement(f"{_KEY} ORDER BY created_at, id")
 ANY_KEY = statement("SELECT 1 FROM api_keys LIMIT 1")
@@ -173,6 +174,9 @@ EPISODES = statement(
 )
 EPISODES_NAMING = statement(
     "SELECT id, body FROM episodes WHERE domain_id = :domain_id AND body LIKE :pattern ESCAPE '!' ORDER BY id"
+)
+EPISODE_BODIES = statement(
+    "SELECT id, state, body FROM episodes WHERE domain_id = :domain_id AND id > :after ORDER BY id LIMIT :limit"
 )
 COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")
 
@@ -210,6 +214,12 @@ VOTES_BY = statement(
 STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
 EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")
 WAITING_SINCE = statement("SELECT min(reported_at) FROM episodes WHERE state IN ('queued', 'leased')")
+
+# releases
+_RELEASE = f"SELECT {', '.join(column.name for column in tables.releases.columns)} FROM releases"
+ADD_RELEASE = insert(tables.releases, "ON CONFLICT DO NOTHING")
+RELEASE_NAMED = statement(f"{_RELEASE} WHERE domain_id = :domain_id AND name = :name")
+RELEASES = statement(f"{_RELEASE} WHERE domain_id = :domain_id ORDER BY created_at, name")
 
 # leases
 ACQUIRE = insert(

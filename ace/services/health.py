@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ace.core.breaker import Breaker, BreakerState
-from ace.errors import AceError, SchemaMismatch
+from ace.errors import AceError, DeadlineExceeded, SchemaMismatch
 
 ROLES = ("generator", "reflector")  # these breakers are always listed, used or not
 
@@ -33,45 +31,24 @@ class Health:
     detail: str = ""
 
 
-Probe = Callable[[], Sequence[Breaker]]
-"""Reads the breakers' rows: if that works, the database and its schema do."""
-
-
 class HealthCheck:
-    """Asks the probe, for `patience_s` seconds at most; one question is asked at a time, however many want to know."""
+    """`breakers()` reads the breakers' rows, in good time: if that works, the database and its schema do."""
 
-    def __init__(self, probe: Probe, index_ready: Callable[[], bool], *, patience_s: float = 0.7) -> None:
-        self._probe, self._index_ready, self._patience_s = probe, index_ready, patience_s
-        self._lock = threading.Lock()
-        self._asking: Future[Sequence[Breaker]] | None = None
+    def __init__(self, breakers: Callable[[], Sequence[Breaker]], index_ready: Callable[[], bool]) -> None:
+        self._breakers, self._index_ready = breakers, index_ready
 
     def check(self) -> Health:
-        """The state of things, within `patience_s` seconds."""
+        """The state of things."""
         faiss = "ready" if self._index_ready() else "unavailable"
         try:
-            rows = self._ask().result(self._patience_s)
-        except TimeoutError:
-            return _unhealthy("timeout", faiss, f"the database did not answer within {self._patience_s:g} s")
+            rows = self._breakers()
+        except DeadlineExceeded as error:
+            return _unhealthy("timeout", faiss, str(error))
         except SchemaMismatch as error:
             return _unhealthy("outdated", faiss, str(error))
         except AceError as error:
             return _unhealthy("unavailable", faiss, str(error))
         return _judged({row.name: row.state for row in rows}, faiss)
-
-    def _ask(self) -> Future[Sequence[Breaker]]:
-        with self._lock:
-            if self._asking is None or self._asking.done():
-                self._asking = Future()
-                asking = self._asking
-                threading.Thread(target=_answer, args=(asking, self._probe), name="health", daemon=True).start()
-            return self._asking
-
-
-def _answer(future: Future[Sequence[Breaker]], probe: Probe) -> None:
-    try:
-        future.set_result(probe())
-    except BaseException as error:  # noqa: BLE001  carried to the thread that waits, nothing is swallowed
-        future.set_exception(error)
 
 
 def _unhealthy(database: str, faiss: str, detail: str) -> Health:

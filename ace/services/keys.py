@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ace.core import keys
 from ace.core.ports import Clock, KeyStore
 from ace.core.validation import check_domain
-from ace.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from ace.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from ace.models.access import ApiKey, Principal, Role
 
 REMEMBERED_S = 0.5
@@ -52,16 +52,24 @@ class Keys:
         domains: Sequence[str] | None = None,
         label: str = "",
         expires_in_s: float | None = None,
-    ) -> tuple[ApiKey, str]:
-        """A new key and its token, which is nowhere kept. Raises Forbidden for more than `by` has, InvalidInput."""
+        once: str | None = None,
+    ) -> tuple[ApiKey, str | None]:
+        """A new key and its token, which is nowhere kept. Raises Forbidden for more than `by` has, InvalidInput.
+
+        With an idempotency key `once` it is made once: again it is returned without its token. Raises Conflict when
+        that was used for another key.
+        """
         scope = None if domains is None else tuple(sorted({check_domain(domain) for domain in domains}))
         _check(scope, label, expires_in_s)
         if not by.may_grant(role, scope):
             raise Forbidden("A key cannot be given a role or domains that its maker does not have.")
         token, now = keys.token(self._random(keys.ID_BYTES + keys.SECRET_BYTES)), self._now()
+        if once is not None:
+            token = token._replace(id=keys.named(f"{by.key_id}/{once}"))
         key = ApiKey(id=token.id, secret_hash=keys.secret_hash(token.secret), role=role, domains=scope, label=label,
                      created_at=now, expires_at=None if expires_in_s is None else now + expires_in_s)  # fmt: skip
-        self._store.add(key)
+        if not self._store.add(key):
+            return self._made_before(key), None
         self._exist = (self._clock.monotonic(), True)
         return key, str(token)
 
@@ -76,6 +84,12 @@ class Keys:
             raise NotFound(f"There is no key {key_id[:40]}.")
         self._store.revoke(key_id, self._now())
         self._seen.pop(key_id, None)
+
+    def _made_before(self, wanted: ApiKey) -> ApiKey:
+        made = self._store.get(wanted.id)
+        if made is None or (made.role, made.domains, made.label) != (wanted.role, wanted.domains, wanted.label):
+            raise Conflict("The idempotency key was used before for another API key. Use a new one.")
+        return made
 
     def _lookup(self, key_id: str) -> ApiKey | None:
         now = self._clock.monotonic()

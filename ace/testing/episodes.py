@@ -10,7 +10,8 @@ from ace.core import leasing
 from ace.core.leasing import Change
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
-from ace.repositories.episode_rows import episode_from_body, episode_to_row, names
+from ace.models.purge import Report
+from ace.repositories.episode_rows import episode_from_body, episode_to_row, names, report_from_row
 from ace.testing.playbook import InMemoryPlaybook
 
 
@@ -82,6 +83,10 @@ class InMemoryEpisodes:
         }
         named = [own for own, body in bodies.items() if names(body, bullet_id)]
         return [self._statuses[domain, own] for own in named]
+
+    def reports(self, domain: str) -> Sequence[Report]:
+        own = sorted(self._of(domain), key=lambda status: status.id)
+        return [report_from_row((one.id, one.state.value, self._rows[domain, one.id]["body"])) for one in own]
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         states = [status.state for status in self._of(domain)]

@@ -13,8 +13,8 @@ class InMemoryKeys:
     def __init__(self) -> None:
         self._keys: dict[str, ApiKey] = {}
 
-    def add(self, key: ApiKey) -> None:
-        self._keys[key.id] = key
+    def add(self, key: ApiKey) -> bool:
+        return self._keys.setdefault(key.id, key) is key
 
     def get(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ace.errors import DeadlineExceeded
 
@@ -52,6 +52,28 @@ def run_within(seconds: float, call: Callable[[], T], *, name: str) -> T:
         raise DeadlineExceeded(
             f"{name} did not finish within {seconds:.3g} s. Raise ACE_LLM_DEADLINE_S, or look at the model server."
         ) from None
+
+
+class Shared(Generic[T]):
+    """One question that many may ask at once: it is put once at a time, and nobody waits longer than `seconds`."""
+
+    def __init__(self, call: Callable[[], T], seconds: float, *, name: str) -> None:
+        self._call, self._seconds, self._name = call, seconds, name
+        self._lock = threading.Lock()
+        self._asking: Future[T] | None = None
+
+    def ask(self) -> T:
+        """The answer. Raises DeadlineExceeded, or what the call raises."""
+        with self._lock:
+            if self._asking is None or self._asking.done():
+                self._asking = Future()
+                settle = (self._asking, self._call)
+                threading.Thread(target=_settle, args=settle, name=self._name, daemon=True).start()
+            asking = self._asking
+        try:
+            return asking.result(self._seconds)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self._name} did not answer within {self._seconds:g} s.") from None
 
 
 def _settle(future: Future[T], call: Callable[[], T]) -> None:

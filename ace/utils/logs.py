@@ -1,6 +1,7 @@
 """Logs: one JSON object a line, or pretty lines in a terminal, through the standard `logging`.
 
-Code says `log.info("event_name", extra={"field": value})`; a door calls `configure` once. Each line has
+Code says `log.info("event_name", extra={"field": value})`; a door calls `configure` once. What serves logs to stdout,
+so that `docker logs NAME | grep event` finds it; a command, whose stdout is its answer, logs to stderr. Each line has
 
     timestamp   ISO 8601 in UTC            level      debug, info, warning, error
     event       what happened, by name     component  the door, or the module it belongs to
@@ -99,9 +100,9 @@ def formatter(*, pretty: bool, component: str) -> logging.Formatter:
 
 def granian(settings: Settings) -> dict[str, Any]:
     """Granian's `log_dictconfig`: its lines go the same way as ours."""
-    pretty = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    pretty = settings.log_format == "console" or (settings.log_format == "auto" and sys.stdout.isatty())
     made = {"()": formatter, "pretty": pretty, "component": "server"}
-    handler = {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stderr"}
+    handler = {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stdout"}
     logger = {"handlers": ["ours"], "level": "INFO", "propagate": False}
     return {"version": 1, "disable_existing_loggers": False, "formatters": {"ours": made},
             "handlers": {"ours": handler}, "loggers": {"_granian": logger, "granian.access": logger}}  # fmt: skip

@@ -16,13 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ace.core.backup_ports import BackupPlace
 from ace.errors import InvalidInput, NotFound, StoreUnavailable
 from ace.models.backup import Stored
 from ace.utils.files import disk_faults, flush_folder
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 NAME = re.compile(r"ace-(\d{8}-\d{6})(?:-(\d+))?\.jsonl\.gz")
 CONNECT_S, REQUEST_S, RETRY_S = 5, 60, 20
@@ -115,24 +118,17 @@ class BucketPlace:
     """A prefix in a bucket; an object is there once the server has all of it."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        from obstore.store import S3Store
-
         self._bucket, self._prefix = bucket, prefix
-        with _s3_faults(self.url("")):
-            self._store = S3Store(
-                bucket,
-                prefix=prefix or None,
-                client_options={"allow_http": True, "connect_timeout": f"{CONNECT_S}s", "timeout": f"{REQUEST_S}s"},
-                retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_S)},
-            )
+        with s3_faults(self.url("")):
+            self._store = open_bucket(bucket, prefix)
 
     def put(self, name: str, file: Path) -> None:
-        with _s3_faults(self.url(name)):
+        with s3_faults(self.url(name)):
             self._store.put(name, file)
 
     def fetch(self, name: str, scratch: Path) -> Path:
         target = scratch / name
-        with _s3_faults(self.url(name)):
+        with s3_faults(self.url(name)):
             size = self._head(name)["size"]
         self._download(name, target, size)
         return target
@@ -145,27 +141,39 @@ class BucketPlace:
 
     def _download(self, name: str, target: Path, size: int) -> None:
         for start in range(0, size, BLOCK):
-            with _s3_faults(self.url(name)):
+            with s3_faults(self.url(name)):
                 block = bytes(self._store.get_range(name, start=start, end=min(start + BLOCK, size)))
             with disk_faults(target), target.open("ab") as file:
                 file.write(block)
 
     def listed(self) -> list[Stored]:
-        with _s3_faults(self.url("")):
+        with s3_faults(self.url("")):
             metas = [meta for page in self._store.list() for meta in page]
         return in_order([Stored(name=meta["path"], size=meta["size"], modified=_time(meta["last_modified"]))
                          for meta in metas])  # fmt: skip
 
     def delete(self, name: str) -> None:
-        with _s3_faults(self.url(name)):
+        with s3_faults(self.url(name)):
             self._store.delete(name)
 
     def url(self, name: str) -> str:
         return "/".join(part for part in (f"s3://{self._bucket}", self._prefix, name) if part)
 
 
+def open_bucket(bucket: str, prefix: str) -> S3Store:
+    """The bucket, every name in it below `prefix`; nothing is asked of the server yet."""
+    from obstore.store import S3Store
+
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
+        client_options={"allow_http": True, "connect_timeout": f"{CONNECT_S}s", "timeout": f"{REQUEST_S}s"},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_S)},
+    )
+
+
 @contextmanager
-def _s3_faults(url: str) -> Iterator[None]:
+def s3_faults(url: str) -> Iterator[None]:
     """A server that refuses becomes one sentence: raises StoreUnavailable."""
     from obstore.exceptions import BaseError
 

@@ -6,6 +6,8 @@ bullet_quarantined     domain, bullet_id, stage_from, reason
 stage_manager_run      domains, promoted, quarantined
 stage_manager_failed   error
 stage_manager_leads    holder     (this process runs the schedule from now on)
+journal_anchored       domain, position
+journal_not_anchored   domain, error
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import logging
 from collections.abc import Sequence
 
 from ace.errors import AceError
+from ace.models.integrity import Anchor
 from ace.models.playbook import PlaybookStage
 from ace.models.staging import Advance
 from ace.utils import metrics
@@ -44,6 +47,17 @@ def ran(run: Sequence[Advance], now: float) -> None:
 def failed(error: AceError) -> None:
     """One event for a run that an error of ours ended; the next one may do better."""
     log.warning("stage_manager_failed", extra={"error": str(error)})
+
+
+def anchored(anchors: Sequence[Anchor]) -> None:
+    """One event per head that was written down outside the database."""
+    for anchor in anchors:
+        log.info("journal_anchored", extra={"domain": anchor.domain_id, "position": anchor.seq})
+
+
+def not_anchored(domain_id: str, error: AceError) -> None:
+    """One event for a head that could not be: the place refuses, or the journal is not what it was."""
+    log.error("journal_not_anchored", extra={"domain": domain_id, "error": str(error)})
 
 
 def leads(holder: str) -> None:

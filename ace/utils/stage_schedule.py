@@ -1,4 +1,5 @@
-"""The stage manager inside the server: a thread that promotes and quarantines in every domain, every so often.
+"""The stage manager inside the server: a thread that promotes and quarantines in every domain, every so often,
+and anchors the heads of their journals.
 
 Any number of processes may have one; the one that holds the lease `stage_manager` does the work. It renews the lease
 while it lives; when it is killed the lease runs out and another process goes on. What is due when is
@@ -11,7 +12,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ace.config import Settings
@@ -19,6 +20,7 @@ from ace.core.gates import Gates
 from ace.core.ports import Clock, Leases, PlaybookStore
 from ace.core.schedule import LEASE_S, is_due, pause
 from ace.errors import AceError
+from ace.models.integrity import Anchor
 from ace.models.staging import Advance
 from ace.services.staging import advance
 from ace.utils import stage_log
@@ -47,7 +49,10 @@ class Parts(Protocol):
 
 
 class StageSchedule:
-    """Made, started and stopped in the process that serves. `observe` is told of every domain's run."""
+    """Made, started and stopped in the process that serves. `observe` is told of every domain's run.
+
+    After it, `anchor` writes the domain's head down outside the database, if it has moved.
+    """
 
     def __init__(
         self,
@@ -56,8 +61,9 @@ class StageSchedule:
         lease_s: float = LEASE_S,
         observe: Callable[[Advance], None] = stage_log.moved,
         holder: str | None = None,
+        anchor: Callable[[str], Sequence[Anchor]] = lambda _: (),
     ) -> None:
-        self._app, self._lease_s, self._observe = app, lease_s, observe
+        self._app, self._lease_s, self._observe, self._anchor = app, lease_s, observe, anchor
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -114,8 +120,16 @@ class StageSchedule:
                 return
             run.append(advance(domain_id, store=self._app.store, gates=self._app.gates, clock=self._app.clock))
             self._observe(run[-1])
+            self._vouch(domain_id)
         self._last = started
         stage_log.ran(run, self._app.clock.now().timestamp())
+
+    def _vouch(self, domain_id: str) -> None:
+        """Anchor the head; what hinders it does not hinder the run."""
+        try:
+            stage_log.anchored(self._anchor(domain_id))
+        except AceError as error:
+            stage_log.not_anchored(domain_id, error)
 
     def _seconds(self) -> float:
         return self._app.clock.monotonic()

@@ -11,23 +11,25 @@ that the key does not cover is answered exactly like one that does not exist.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from fastapi import Request
+from fastapi import Path, Request
+from fastapi.params import Query as QueryInfo
 from limits import parse as parse_limit
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from ace.bootstrap import App
 from ace.config import is_loopback
-from ace.core.validation import check_domain
+from ace.core.validation import DOMAIN_PATTERN, check_domain
 from ace.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthenticated
 from ace.models.access import Principal, Role
 
 F = TypeVar("F", bound=Callable[..., Any])
 GIVEN = ("caller", "app")
+DomainId = Annotated[str, Path(json_schema_extra={"pattern": f"^{DOMAIN_PATTERN}$"})]  # told here, checked by the gate
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -88,11 +90,14 @@ def needs(role: Role) -> Callable[[F], F]:
     def declare(function: F) -> F:
         hints = get_type_hints(function, include_extras=True)
         own = inspect.signature(function)
-        shown = [p.replace(annotation=hints[p.name]) for p in own.parameters.values() if p.name not in GIVEN]
+        told = {**hints, "domain": DomainId}
+        shown = [p.replace(annotation=told[p.name]) for p in own.parameters.values() if p.name not in GIVEN]
+        known = {_query_name(p) for p in shown}
         request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
         @wraps(function)
         def guarded(*, request: Request, **inputs: Any) -> Any:
+            check_query(request, known)
             state = request.app.state
             caller = state.gate.enter(request, role, inputs.get("domain"))
             given = {"caller": caller, "app": state.ace}
@@ -105,6 +110,24 @@ def needs(role: Role) -> Callable[[F], F]:
         return guarded  # type: ignore[return-value]
 
     return declare
+
+
+def _query_name(parameter: inspect.Parameter) -> str:
+    """What a caller calls it: its alias, where its declaration has one."""
+    declared = getattr(parameter.annotation, "__metadata__", ())
+    return next((one.alias for one in declared if isinstance(one, QueryInfo) and one.alias), parameter.name)
+
+
+def check_query(request: Request, known: Collection[str]) -> None:
+    """Raises InvalidInput for a query parameter that is not known, or given twice."""
+    if not request.scope["query_string"]:
+        return
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known or name in request.path_params:
+            raise InvalidInput(name[:80], "is not a parameter of this request", "See /docs for what it takes")
+        if names.count(name) > 1:
+            raise InvalidInput(name, "is given twice", "Give each parameter once")
 
 
 def no_domain(domain_id: str) -> NotFound:

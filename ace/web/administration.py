@@ -12,6 +12,8 @@ from ace.errors import Forbidden, NotFound
 from ace.models.access import ApiKey, Principal, Role
 from ace.utils.llm_circuit_breaker import get_llm_breaker_metrics, get_or_create_llm_breaker
 from ace.web.access import needs
+from ace.web.context import IdempotencyKey
+from ace.web.described import CONFLICT
 from ace.web.schemas import BreakerOut, KeyOut, KeyRequest, NewKey
 
 router = APIRouter(tags=["administration"])
@@ -43,12 +45,17 @@ def list_keys(caller: Principal, app: App) -> list[dict[str, Any]]:
     return [_key(key) for key in app.keys.list(caller)]
 
 
-@router.post("/v1/keys", response_model=NewKey, status_code=201)
+@router.post("/v1/keys", response_model=NewKey, status_code=201, responses=CONFLICT)
 @needs(Role.ADMIN)
-def create_key(body: KeyRequest, caller: Principal, app: App) -> dict[str, Any]:
-    """Make a key. Its token is in this answer and nowhere else; making it again makes another."""
+def create_key(body: KeyRequest, caller: Principal, app: App, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
+    """Make a key. Its token is in this answer and nowhere else: the same Idempotency-Key again answers without it."""
     key, token = app.keys.create(
-        caller, role=body.role, domains=body.domains, label=body.label, expires_in_s=body.expires_in_s
+        caller,
+        role=body.role,
+        domains=body.domains,
+        label=body.label,
+        expires_in_s=body.expires_in_s,
+        once=idempotency_key,
     )
     return {**_key(key), "token": token}
 

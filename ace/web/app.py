@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,27 +16,21 @@ from ace.bootstrap import App
 from ace.errors import AceError
 from ace.utils import logs
 from ace.utils.traced_http import TracedRequests
-from ace.web import administration, bullets, context, domains, episodes, health, reviews
+from ace.web import administration, bullets, context, documentation, domains, episodes, health, history, reviews
 from ace.web.access import Gate
 from ace.web.border import Asgi, Border, broken
+from ace.web.described import DescribedApi
 from ace.web.problems import Problem, invalid, problem_of
-from ace.web.schemas import ProblemOut
 
-GUARDED = (context, episodes, domains, bullets, reviews, administration)
+GUARDED = (context, episodes, domains, bullets, reviews, history, administration)
 BEARER = HTTPBearer(auto_error=False, description="an API key, as `ace keys create` prints it")
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ProblemOut, "description": words}
-    for code, words in ((400, "Malformed JSON"), (401, "No valid API key"), (403, "Not allowed"), (404, "Not found"),
-                        (409, "Conflict"), (413, "Body too large"), (415, "Not JSON"), (422, "Invalid input"),
-                        (429, "Too many requests"), (503, "Temporarily unavailable"), (504, "Deadline exceeded"))
-}  # fmt: skip
 
 
 def create(app: App | None = None) -> Asgi:
     """The ASGI application of one server process."""
     ace = app or App()
     settings = ace.settings
-    logs.configure(settings, "server")
+    logs.configure(settings, "server", stream=sys.stdout)
     border = Border(
         api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s, observe=ace.observe_request
     )
@@ -45,18 +39,19 @@ def create(app: App | None = None) -> Asgi:
 
 def api(ace: App) -> FastAPI:
     """The routes, without the border. Every operation under /v1 needs a role."""
-    made = FastAPI(title="ACE Playbook", version=ace.version, lifespan=_lifespan,
-                   description="Playbooks that agents learn from what happens to them.")  # fmt: skip
+    made = DescribedApi(title="ACE Playbook", version=ace.version, lifespan=_lifespan, docs_url=None, redoc_url=None,
+                        description="Playbooks that agents learn from what happens to them.")  # fmt: skip
     made.state.ace, made.state.gate = ace, Gate(ace)
     made.include_router(health.router)
+    made.include_router(documentation.router)
     for module in GUARDED:
-        made.include_router(module.router, dependencies=[Depends(BEARER)], responses=PROBLEMS)
+        made.include_router(module.router, dependencies=[Depends(BEARER)])
     made.add_exception_handler(AceError, _ours)
     made.add_exception_handler(RequestValidationError, _invalid)
     made.add_exception_handler(HTTPException, _http)
     made.add_exception_handler(Exception, _unforeseen)
-    unguarded = [route.path for route in made.routes if isinstance(route, APIRoute)
-                 and route.path.startswith("/v1") and not hasattr(route.endpoint, "needs")]  # fmt: skip
+    declared = [route for module in GUARDED for route in module.router.routes if isinstance(route, APIRoute)]
+    unguarded = [route.path for route in declared if not hasattr(route.endpoint, "needs")]
     if unguarded:
         raise AssertionError(f"operations without a role: {unguarded}")
     return made
@@ -85,7 +80,14 @@ async def _http(request: Request, error: Exception) -> Problem:
     titles = {404: "Not found", 405: "Method not allowed"}
     title = titles.get(error.status_code, "Request refused")
     detail = f"{request.method} {request.url.path}: {error.detail}. See /docs."
-    return Problem(error.status_code, title, detail, headers=error.headers)
+    return Problem(error.status_code, title, detail, headers=_allowed(request) or error.headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """`Allow` for a path that is there: every method it takes, not those of one route alone."""
+    app: DescribedApi = request.app
+    methods = app.methods(getattr(request.scope.get("route"), "path", ""))
+    return {"Allow": ", ".join(methods)} if methods else {}
 
 
 async def _unforeseen(request: Request, error: Exception) -> Problem:

@@ -15,11 +15,13 @@ from ace.models.playbook import Bullet, PlaybookStage, Section
 from ace.services.stewardship import Move
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
 from ace.web.domains import entry
 from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest
 
 router = APIRouter(tags=["bullets"])
 MAX_PAGE = 500
+CURSOR: dict[str, Any] = {"pattern": "^[0-9]{1,18}$"}
 
 
 @router.get("/v1/domains/{domain}/bullets", response_model=BulletPage)
@@ -30,7 +32,7 @@ def list_bullets(
     stage: PlaybookStage | None = None,
     section: Section | None = None,
     contains: Annotated[str | None, Query(min_length=1, max_length=200, description="text in the content")] = None,
-    cursor: Annotated[str | None, Query(max_length=20, description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(description="`next` of the page before", json_schema_extra=CURSOR)] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> dict[str, Any]:
     """Bullets, the newest first, a page at a time."""
@@ -78,7 +80,9 @@ WORDS = {
 }
 for each in Move:
     path = f"/v1/domains/{{domain}}/bullets/{{bullet_id}}/{each.value}"
-    router.post(path, response_model=BulletOut, summary=WORDS[each], name=f"{each.value}_bullet")(_moving(each))
+    router.post(path, response_model=BulletOut, responses=CONFLICT, summary=WORDS[each], name=f"{each.value}_bullet")(
+        _moving(each)
+    )
 
 
 def bullet_out(bullet: Bullet) -> dict[str, Any]:

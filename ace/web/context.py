@@ -15,6 +15,7 @@ from ace.models.access import Principal, Role
 from ace.models.insight import Delta, Insight, Vote
 from ace.models.playbook import Context, Traffic
 from ace.web.access import needs
+from ace.web.described import CONFLICT
 from ace.web.schemas import ContextRequest, ContextResponse, InsightsRequest, InsightsResponse
 
 router = APIRouter(tags=["agents"])
@@ -37,7 +38,7 @@ def context(domain: str, body: ContextRequest, caller: Principal, app: App) -> R
     return Response(json.dumps(_answer(found, receipt.id, text)), media_type="application/json")
 
 
-@router.post("/v1/domains/{domain}/insights", response_model=InsightsResponse)
+@router.post("/v1/domains/{domain}/insights", response_model=InsightsResponse, responses=CONFLICT)
 @needs(Role.WRITE)
 def insights(
     domain: str, body: InsightsRequest, caller: Principal, app: App, idempotency_key: IdempotencyKey = None

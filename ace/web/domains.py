@@ -56,9 +56,8 @@ def journal(
 @router.get("/v1/domains/{domain}/journal/verification", response_model=VerificationOut)
 @needs(Role.READ)
 def verification(domain: str, app: App) -> dict[str, Any]:
-    """Follow the hash chain, replay the journal, and compare with the stored playbook."""
-    report = verify(domain, app.store)
-    return {"domain": domain, "entries": report.entries, "sound": not report.fault, "fault": report.fault}
+    """Follow the hash chain and the anchors, replay the journal, and compare with the stored playbook."""
+    return {"domain": domain, **verify(domain, app.store, app.anchoring.read()).to_json()}
 
 
 def entry(found: Entry) -> dict[str, Any]:

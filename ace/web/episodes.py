@@ -15,6 +15,8 @@ from ace.models.episode import Episode, EpisodeState, EpisodeStatus
 from ace.models.receipt import Receipt
 from ace.models.task import Feedback, FeedbackSource, Step, Task, Trajectory
 from ace.web.access import needs
+from ace.web.context import IdempotencyKey
+from ace.web.described import CONFLICT
 from ace.web.schemas import EpisodeOut, EpisodePage, EpisodeReport, EpisodeTaken
 
 router = APIRouter(tags=["episodes"])
@@ -30,15 +32,19 @@ VERIFIERS = {
 """Who says whether the answer was right, in the words of the interface."""
 
 
-@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202)
+@router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202, responses=CONFLICT)
 @needs(Role.WRITE)
-def report(domain: str, body: EpisodeReport, caller: Principal, app: App) -> dict[str, Any]:
+def report(
+    domain: str, body: EpisodeReport, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
     """Report what came of a task. Durable when answered; a reflector reads it later.
 
-    The episode's id is its idempotency key: the same report again changes nothing, another one under it is a conflict.
+    The episode's id (else the receipt's, else the Idempotency-Key) makes it one report: the same again changes nothing,
+    another one under it is a conflict.
     """
     receipt = app.receipts.read(body.receipt, domain) if body.receipt else None
-    episode = _episode(domain, body, receipt, caller, app.clock.now().timestamp())
+    own = body.episode_id or (receipt.id if receipt else idempotency_key)
+    episode = _episode(domain, own, body, receipt, caller, app.clock.now().timestamp())
     new = app.episodes.report(episode)
     status = app.episodes.status(domain, episode.id)
     return {"domain": domain, "episode_id": episode.id, "state": status.state if status else "queued", "new": new}
@@ -72,7 +78,7 @@ def one_episode(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     return _status(found)
 
 
-@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut)
+@router.post("/v1/domains/{domain}/episodes/{episode_id}/requeue", response_model=EpisodeOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def requeue(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     """Give a dead episode all its attempts again."""
@@ -81,8 +87,9 @@ def requeue(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     return _status(app.episodes.requeue(domain, episode_id))
 
 
-def _episode(domain: str, body: EpisodeReport, receipt: Receipt | None, caller: Principal, now: float) -> Episode:
-    own = body.episode_id or (receipt.id if receipt else None)
+def _episode(
+    domain: str, own: str | None, body: EpisodeReport, receipt: Receipt | None, caller: Principal, now: float
+) -> Episode:
     if own is None:
         raise InvalidInput("episode_id", "is missing, and there is no receipt", "Send a receipt or an id of your own")
     check_text("task", body.task, limit=len(body.task))

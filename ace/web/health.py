@@ -10,11 +10,18 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from ace.bootstrap import App
 from ace.services.health import Status
 from ace.utils.metrics import CONTENT_TYPE, exposition
+from ace.web.schemas import HealthOut
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health")
+class Exposition(Response):
+    """Figures as Prometheus reads them."""
+
+    media_type = CONTENT_TYPE
+
+
+@router.get("/health", response_model=HealthOut, responses={503: {"model": HealthOut, "description": "cannot serve"}})
 def health(request: Request) -> JSONResponse:
     """The state of things; 503 when the service cannot serve."""
     found = _app(request).health.check()
@@ -28,13 +35,13 @@ def health(request: Request) -> JSONResponse:
     return JSONResponse(body, 503 if found.status == Status.UNHEALTHY else 200)
 
 
-@router.get("/livez")
+@router.get("/livez", response_class=PlainTextResponse)
 async def livez() -> PlainTextResponse:
     """The process runs. Asks nobody, so it answers whatever else is away."""
     return PlainTextResponse("alive")
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "not ready, and why"}})
 def readyz(request: Request) -> PlainTextResponse:
     """It can take requests; if not, 503 and why."""
     found = _app(request).health.check()
@@ -50,10 +57,10 @@ def version(request: Request) -> dict[str, str | None]:
     return {"version": f"v{app.version}", "commit": app.commit, "schema": app.schema_revision()}
 
 
-@router.get("/metrics")
-def metrics() -> Response:
+@router.get("/metrics", response_class=Exposition)
+def metrics() -> Exposition:
     """Every figure, summed over the processes of this data directory, in Prometheus' text format."""
-    return Response(exposition(), media_type=CONTENT_TYPE)
+    return Exposition(exposition())
 
 
 def _app(request: Request) -> App:

@@ -14,6 +14,7 @@ from ace.models.access import Principal, Role
 from ace.models.review import ReviewItem, ReviewState
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
+from ace.web.described import CONFLICT
 from ace.web.schemas import Approval, Rejection, ReviewOut, ReviewPage
 
 router = APIRouter(tags=["reviews"])
@@ -44,7 +45,7 @@ def one_review(domain: str, review_id: str, app: App) -> dict[str, Any]:
     return _shown(app.reviews.get(domain, review_id))
 
 
-@router.post("/v1/domains/{domain}/reviews/{review_id}/approve", response_model=ReviewOut)
+@router.post("/v1/domains/{domain}/reviews/{review_id}/approve", response_model=ReviewOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def approve(
     domain: str, review_id: str, body: Approval, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
@@ -55,7 +56,7 @@ def approve(
     return _shown(found)
 
 
-@router.post("/v1/domains/{domain}/reviews/{review_id}/reject", response_model=ReviewOut)
+@router.post("/v1/domains/{domain}/reviews/{review_id}/reject", response_model=ReviewOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def reject(
     domain: str, review_id: str, body: Rejection, caller: Principal, app: App, idempotency_key: IdempotencyKey = None

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ace.core.validation import MAX_ADVICE_CHARS
+from ace.core.validation import DOMAIN_PATTERN, MAX_ADVICE_CHARS
 from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
+from ace.models.integrity import Tampering
 from ace.models.playbook import PlaybookStage, Section, SourceClass, Traffic
 from ace.models.review import ReviewState
 
 MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
 
+WORDS: dict[str, Any] = {"pattern": r"\S"}  # told to the caller; what is blank is refused further in
+
 Word = Annotated[str, Field(min_length=1, max_length=200)]
+DomainName = Annotated[str, Field(pattern=f"^{DOMAIN_PATTERN}$")]
+
+
+def _whole(value: Any) -> Any:
+    """12.0 is an integer in JSON Schema; "12" and true are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 class Strict(BaseModel):
@@ -27,9 +39,18 @@ class Strict(BaseModel):
 class ContextRequest(Strict):
     """A task that wants bullets."""
 
-    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, description="the task, as the agent is given it")
-    k: int | None = Field(None, ge=0, le=100, strict=True, description="bullets at most; default: ACE_K")
-    token_budget: int | None = Field(None, ge=1, strict=True, description="tokens of bullets at most")
+    task: str = Field(
+        min_length=1,
+        max_length=MAX_QUERY_CHARS,
+        description="the task, as the agent is given it",
+        json_schema_extra=WORDS,
+    )
+    k: Annotated[int, Field(strict=True, ge=0, le=100), WHOLE] | None = Field(
+        None, description="bullets at most; default: ACE_K"
+    )
+    token_budget: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
+        None, description="tokens of bullets at most"
+    )
     traffic: Traffic | None = Field(None, description="which stages are shown; default: ACE_ENV")
 
 
@@ -59,7 +80,7 @@ class ContextResponse(BaseModel):
 class InsightIn(Strict):
     """One lesson."""
 
-    content: str = Field(min_length=1, max_length=MAX_ADVICE_CHARS)
+    content: str = Field(min_length=1, max_length=MAX_ADVICE_CHARS, json_schema_extra=WORDS)
     section: Section = Section.STRATEGY
     tag: Tag = Field(Tag.HELPFUL, description="the vote a bullet that says the same receives")
     confidence: float = Field(1.0, ge=0, le=1, strict=True)
@@ -121,7 +142,7 @@ class EpisodeReport(Strict):
 
     receipt: str | None = Field(None, description="as `context` gave it; without one, no bullet can be voted on")
     episode_id: Word | None = Field(None, description="default: the receipt's id")
-    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
+    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, json_schema_extra=WORDS)
     task_id: Word | None = None
     context: str = Field("", max_length=MAX_QUERY_CHARS)
     answer: str = Field("", max_length=MAX_QUERY_CHARS)
@@ -255,10 +276,16 @@ class JournalPage(BaseModel):
 
 
 class VerificationOut(BaseModel):
+    """`kind` and `first_bad` name the first fault; `anchored` is the last entry vouched for outside the database."""
+
     domain: str
     entries: int
     sound: bool
     fault: str
+    kind: Tampering | None
+    first_bad: int | None
+    anchored: int | None
+    anchored_at: str | None
 
 
 class DomainOut(BaseModel):
@@ -281,9 +308,11 @@ class KeyRequest(Strict):
     """A key to be made."""
 
     role: Role
-    domains: list[Word] | None = Field(None, max_length=1000, description="the domains it covers; default: all")
+    domains: list[DomainName] | None = Field(
+        None, min_length=1, max_length=1000, description="the domains it covers; default: all"
+    )
     label: str = Field("", max_length=200)
-    expires_in_s: float | None = Field(None, gt=0, le=1e10, description="seconds; default: never")
+    expires_in_s: float | None = Field(None, gt=0, lt=1e10, description="seconds; default: never")
 
 
 class KeyOut(BaseModel):
@@ -299,7 +328,17 @@ class KeyOut(BaseModel):
 
 
 class NewKey(KeyOut):
-    token: str = Field(description="the key itself; it is shown this once")
+    token: str | None = Field(description="the key itself; it is shown this once")
+
+
+class HealthOut(BaseModel):
+    """The state of things."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    database: str
+    faiss: str
+    circuit_breakers: dict[str, Literal["closed", "open", "half_open"]]
 
 
 class ProblemOut(BaseModel):

@@ -1,6 +1,6 @@
 """The reflector's threads: each claims an episode, has it reflected on, and claims the next.
 
-    nothing due               wait `poll_s`; with `once` the thread ends
+    nothing due               rest: keep no database connection, wait `poll_s`; with `once` the thread ends
     the database is away      wait `poll_s`; with `once` the crew stops with that error
     a breaker is open         the episode is given back; wait until the breaker may be asked again, or stop likewise
     a budget is used up       the crew stops with that error
@@ -18,6 +18,7 @@ import socket
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -66,9 +67,11 @@ class Crew:
         once: bool = False,
         poll_s: float = 1.0,
         concurrency: int = 1,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._reflection, self._stop, self._alive = reflection, stop, alive
         self._domain, self._once, self._poll_s = domain, once, poll_s
+        self._rest = rest
         place = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._names = [f"{place}-{number}" for number in range(concurrency)]
         self._held: dict[str, Claim] = {}
@@ -120,6 +123,7 @@ class Crew:
             elif self._once:
                 return
             else:
+                self._rest()
                 self._stop.wait(self._poll_s)
 
     def _claim(self, name: str) -> Claim | None:

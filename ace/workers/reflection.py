@@ -40,7 +40,7 @@ def reflector(
     if domain is not None:
         check_domain(domain)
     app, stop = App(), Event()
-    logs.configure(app.settings, "reflector")
+    logs.configure(app.settings, "reflector", stream=sys.stderr if once else sys.stdout)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if app.settings.lease_s <= app.settings.llm_deadline_s:
@@ -49,7 +49,7 @@ def reflector(
     port = app.settings.reflector_metrics_port
     with app.observed("reflector"), answering(app.settings.host, port), app.reflecting(say) as reflection:
         crew = Crew(reflection, stop=stop, alive=app.settings.path(ALIVE), domain=domain, once=once,
-                    poll_s=poll_s, concurrency=concurrency)  # fmt: skip
+                    poll_s=poll_s, concurrency=concurrency, rest=app.rest)  # fmt: skip
         log.info("reflector_started", extra={"domain": domain, "concurrency": concurrency})
         did = crew.run()
         summary = did.to_json()

@@ -26,7 +26,7 @@ command_of() {
     case "$1" in
         ace-app) echo "-m ace serve --host 127.0.0.1 --port $PORT" ;;
         ace-reflector) echo "-m ace.workers.reflection" ;;
-        ace-embeddings) echo "-m ace.workers.embedding --port $((PORT + 1))" ;;
+        ace-embeddings) echo "-m ace.workers.embedding --port $((PORT + 1)) --model sentence-transformers/all-MiniLM-L6-v2" ;;
     esac
 }
 

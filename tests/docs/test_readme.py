@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ace.utils.datasets import load
+from ace.web.schemas import ContextRequest
 from tests.e2e.conftest import Ace, ace, llm  # noqa: F401  fixtures
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,7 +33,7 @@ def test_every_make_target_shown_is_one() -> None:
 
 
 def test_every_task_shown_is_a_task(tmp_path: Path) -> None:
-    for number, body in enumerate(body for language, body in BLOCKS if language == "json"):
+    for number, body in enumerate(body for language, body in BLOCKS if language == "json" and "question" in body):
         file = tmp_path / f"{number}.jsonl"
         file.write_text(body)
         assert load(file).tasks
@@ -45,6 +46,11 @@ def test_every_ace_command_shown_works_in_the_order_shown(ace: Ace) -> None:  # 
     assert shown
     for _, *words in shown:
         ace(*words)
+
+
+def test_the_request_shown_is_one() -> None:
+    (body,) = [body for language, body in BLOCKS if language == "json" and '"task"' in body]
+    assert ContextRequest.model_validate_json(body).k == 5
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))

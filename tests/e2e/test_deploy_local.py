@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = {"ace-app", "ace-embeddings", "ace-reflector"}
 MODEL = "ACE_MODEL=openai/nobody\nACE_MODEL_BASE_URL=http://127.0.0.1:9/v1\n"
 SHIPPED = ("ace", "alembic", "alembic.ini", "scripts", "deploy", "pyproject.toml")
+SMOKE = ("__init__.py", "conftest.py", "e2e/__init__.py", "e2e/conftest.py", "e2e/servers.py", "e2e/test_smoke.py")
 
 
 class Site:
@@ -121,6 +122,22 @@ def test_a_broken_release_gives_way_to_the_one_before_it(site: Site) -> None:
     site.deploy()
     assert site.served() == better
     assert "ACE_K=7" in (site.root / "current" / "release.env").read_text()
+
+
+def test_a_release_that_fails_its_smoke_test_gives_way(site: Site) -> None:
+    (site.checkout / "tests" / "e2e").mkdir(parents=True)
+    for name in SMOKE:
+        shutil.copy(ROOT / "tests" / name, site.checkout / "tests" / name)
+    good = site.commit("good")
+    assert "17 passed" in site.deploy()
+
+    door = site.checkout / "ace" / "web" / "context.py"
+    door.write_text(door.read_text().replace('"bullets": bullets,', '"bullets": [],'))
+    site.commit("ready, but shows nothing")
+    said = site.deploy(code=5)
+    assert "the smoke tests failed; rolling back" in said
+    assert "test_what_is_taught_is_shown" in said
+    assert site.served() == good
 
 
 def test_a_first_release_that_fails_has_nothing_to_go_back_to(site: Site) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.servers import Server, serving
@@ -27,6 +28,12 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "GET /v1/domains/{domain}": ("read", None),
     "GET /v1/domains/{domain}/journal": ("read", None),
     "GET /v1/domains/{domain}/journal/verification": ("read", None),
+    "GET /v1/domains/{domain}/playbook": ("read", None),
+    "GET /v1/domains/{domain}/diff": ("read", None),
+    "GET /v1/domains/{domain}/releases": ("read", None),
+    "POST /v1/domains/{domain}/releases": ("review", {"name": "r1"}),
+    "POST /v1/domains/{domain}/rollback": ("review", {"to": "head", "dry_run": True}),
+    "POST /v1/domains/{domain}/purge": ("admin", {"episode": "none", "dry_run": True}),
     "GET /v1/domains/{domain}/bullets": ("read", None),
     "GET /v1/domains/{domain}/bullets/{bullet_id}": ("read", None),
     "GET /v1/domains/{domain}/bullets/{bullet_id}/history": ("read", None),
@@ -151,6 +158,17 @@ def test_domains_and_keys_of_others_are_not_listed(world: World) -> None:
 )
 def test_a_key_makes_no_key_that_may_more(world: World, body: dict[str, Any], status: int) -> None:
     assert world.server.post("/v1/keys", body, key=world.keys["admin"]).status_code == status
+
+
+def test_a_key_made_twice_under_one_idempotency_key_is_made_once(world: World) -> None:
+    def make(label: str) -> httpx.Response:
+        body = {"role": "read", "domains": [MINE], "label": label}
+        return world.server.post("/v1/keys", body, key=world.all_powerful, **{"Idempotency-Key": "make-it"})
+
+    first, again, other = make("idle"), make("idle"), make("other")
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert (first.json()["id"], first.json()["token"][:4]) == (again.json()["id"], "ace_")
+    assert again.json()["token"] is None, "it is shown once"
 
 
 def test_a_revoked_key_is_refused_by_every_process_within_a_second(world: World) -> None:

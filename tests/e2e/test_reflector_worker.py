@@ -154,7 +154,7 @@ def test_two_workers_share_the_episodes_and_each_counts_once(shop: Callable[...,
     until(lambda: own.done() == len(items), *workers)
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
-    endings = [(worker.communicate(timeout=PATIENCE_S)[1], worker.returncode) for worker in workers]
+    endings = [(worker.communicate(timeout=PATIENCE_S)[0], worker.returncode) for worker in workers]
     assert [code for _, code in endings] == [0, 0]
     assert sum(log.count("reflection_complete") for log, _ in endings) == len(items)
     assert own.votes() == len(items)
@@ -206,7 +206,7 @@ def test_sigterm_gives_the_episode_in_hand_back(shop: Callable[..., Shop]) -> No
     worker = own.start()
     until(lambda: len(own.llm.requests) == 1, worker)
     worker.send_signal(signal.SIGTERM)
-    log = worker.communicate(timeout=PATIENCE_S)[1]
+    log = worker.communicate(timeout=PATIENCE_S)[0]
     assert worker.returncode == 0, log
     assert '"ending": "released"' in log
     left = own.status("amber")

@@ -314,6 +314,7 @@ def test_every_statement_about_a_playbook_names_its_domain() -> None:
     breakers = {"BREAKER", "BREAKERS", "LOCK_BREAKER", "FOUND_BREAKER", "SET_BREAKER"}
     keys = {"ADD_KEY", "KEY", "KEYS", "ANY_KEY", "REVOKE_KEY", "SECRET", "ADD_SECRET"}
     figures = {"STAGE_FIGURES", "EPISODE_FIGURES", "WAITING_SINCE"}
-    assert free == breakers | keys | figures
+    leases = {"ACQUIRE", "RELEASE", "HOLDER"}
+    assert free == breakers | keys | figures | leases
     unbound = {name for name in set(every) - free if ":domain_id" not in every[name].sqlite}
     assert unbound == {"DOMAINS", "COUNT_ALL"}

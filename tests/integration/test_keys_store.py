@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ace.core.ports import KeyStore, Secrets
@@ -27,8 +29,8 @@ def stores(request: pytest.FixtureRequest) -> tuple[KeyStore, Secrets]:
 def test_a_key_comes_back_as_it_was_kept(stores: tuple[KeyStore, Secrets]) -> None:
     keys, _ = stores
     assert (keys.any(), keys.all(), keys.get("one")) == (False, [], None)
-    keys.add(TWO)
-    keys.add(ONE)
+    assert (keys.add(TWO), keys.add(ONE)) == (True, True)
+    assert keys.add(replace(ONE, secret_hash="e" * 64)) is False
     assert (keys.any(), keys.all(), keys.get("one")) == (True, [ONE, TWO], ONE)
 
 

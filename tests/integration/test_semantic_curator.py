@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +17,14 @@ from ace.curator.semantic_curator import CosineRule, SemanticCurator
 from ace.errors import BatchTooLarge, Conflict, DeadlineExceeded, InvalidInput
 from ace.models.insight import Delta, Insight, Tag, Vote
 from ace.models.plan import Outcome
+from ace.repositories.database import Database
+from ace.repositories.playbook_repository import PlaybookRepository
+from ace.repositories.schema import require_head
 from ace.testing.clock import FrozenClock
 from ace.testing.embedder import HashEmbedder
 from ace.testing.index import ExactIndex
 from ace.testing.playbook import InMemoryPlaybook
+from ace.utils.faiss_index import FaissManager
 
 DOMAIN = "customer-a"
 
@@ -163,3 +169,20 @@ def test_cosine_mode_is_the_fields_usual_rule() -> None:
 def test_the_runbooks_numbers_are_where_the_runbook_says() -> None:
     numbers = (semantic_curator.MAX_BATCH_SIZE, semantic_curator.promotion_helpful_min)
     assert (*numbers, semantic_curator.promotion_ratio_min) == (100, 3, 3.0)
+
+
+def test_a_batch_leaves_neither_its_lessons_nor_an_index_behind(sqlite_url: str, tmp_path: Path) -> None:
+    """The runbook knows this as T072."""
+    store = PlaybookRepository(require_head(Database(sqlite_url)))
+    index = FaissManager(store, tmp_path / "indices")
+    own = SemanticCurator(
+        store=store, index=index, embedder=HashEmbedder(), second_look=WordRule(), clock=FrozenClock()
+    )
+    for number in range(20):
+        own.batch_merge([delta(f"e{number}-{n}", f"lesson {number} {n} of many") for n in range(20)], DOMAIN)
+    gc.collect()
+    assert sum(isinstance(one, Insight | Delta) for one in gc.get_objects()) == 0
+    assert list(index.loaded()) == [DOMAIN]
+    assert list((tmp_path / "indices").rglob("*.tmp*")) == []
+    index.close()
+    assert index.loaded() == {}
