@@ -34,6 +34,11 @@ CLONED = (
     "tests/conftest.py", "tests/playbooks.py", "tests/e2e/__init__.py", "tests/e2e/conftest.py",
     "tests/e2e/servers.py", "tests/e2e/test_smoke.py", "tests/unit/test_stage_option.py", "tests/benchmarks",
 )  # fmt: skip
+QUICK = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_ADDOPTS": "-p pytest_benchmark.plugin -k 'not test_the_option_sets and not test_another_stage'",
+}
+"""So that a pytest of the runbook starts fast, and leaves out those tests that start pytest themselves."""
 STANDS_IN_FOR_STATISTICS = """
 CREATE TABLE pg_stat_statements AS
 SELECT 'SELECT id FROM playbook_bullets (a stand-in)'::text AS query, 1::bigint AS calls,
@@ -102,14 +107,15 @@ class Site:
             "ACE_DATABASE_URL": f"postgresql://ace@/ace?host={self.home / 'pg'}", "ACE_ENV": "production",
             "ACE_DATA_DIR": self.home / "data", "ACE_MODELS_DIR": self._models, "ACE_MODEL": "openai/tutor",
             "ACE_MODEL_BASE_URL": self._llm.url, "ACE_EMBEDDINGS_URL": f"http://127.0.0.1:{embeddings}/v1",
-            "ACE_DEDUPE": "cosine", "ACE_LOG_FORMAT": "json", "ACE_BACKUP_URL": self.home / "data" / "backups",
+            "ACE_DEDUPE": "cosine",
+            "ACE_STAGE_INTERVAL_S": "3600", "ACE_LOG_FORMAT": "json", "ACE_BACKUP_URL": self.home / "data" / "backups",
             "OPENAI_API_KEY": "none-is-needed",
         }  # fmt: skip
         (self.home / "settings.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._environment = {
             "PATH": f"{STAND_INS}:{Path(sys.executable).parent}:/usr/bin:/bin", "SITE": str(self.home),
             "HOME": str(self.home), "CLONE": str(self.clone), "ACE_PORT": str(self.port), "ACE_BENCH_SIZES": "200",
-            "ACE_MODELS_DIR": str(self._models), "GIT_EDITOR": "true", "GIT_CONFIG_GLOBAL": "/dev/null",
+            "ACE_MODELS_DIR": str(self._models), "GIT_EDITOR": "true", **QUICK, "GIT_CONFIG_GLOBAL": "/dev/null",
             **{f"GIT_{who}_{what}": word for who in ("AUTHOR", "COMMITTER")
                for what, word in (("NAME", "Operator"), ("EMAIL", "operator@example.org"))},
         }  # fmt: skip
@@ -255,8 +261,10 @@ class Site:
         noted.write_text("")
         head = ('set -uo pipefail\nGOOD_COMMIT=109663d\ncd() { builtin cd "${1/#\\/opt\\/ace-playbook/$CLONE}"; }\n'
                 f"trap 'echo \"$BASH_COMMAND\" >>{noted}' ERR\n")  # fmt: skip
-        done = subprocess.run(["bash", "-c", head + block], cwd=self.clone, env=self._environment, timeout=300,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", head + block], cwd=self.clone, env=self._environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+        )  # fmt: skip
         return Ran(code=done.returncode, output=done.stdout, failed=tuple(noted.read_text().splitlines()))
 
     def python(self, block: str) -> Ran:
