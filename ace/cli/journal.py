@@ -61,7 +61,8 @@ def verify_domains(domains: Sequence[str] | None, log: str | None, *, as_json: b
 
     ace = App()
     anchored = (ace.anchoring_in(log) if log else ace.anchoring).read()
-    reports = {name: verified(name, ace.store, anchored) for name in domains or ace.store.domains()}
+    every = {*ace.store.domains(), *(one.domain_id for one in anchored.anchors)}  # one that was wiped out, too
+    reports = {name: verified(name, ace.store, anchored) for name in domains or sorted(every)}
     if as_json:
         facts = [{"domain": name, **report.to_json()} for name, report in reports.items()]
         typer.echo(json.dumps(facts[0] if domains and len(domains) == 1 else facts))

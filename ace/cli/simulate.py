@@ -96,11 +96,12 @@ def _show(result: Simulation) -> None:
 
 
 def _rows(kinds: Sequence[KindResult]) -> list[dict[str, str]]:
-    from ace.utils.simulation_report import label
+    from ace.utils.report_words import signed
 
     return [
         {
-            "bullets": f"{kind.n} {label(kind)}",
+            "bullets": f"{kind.n} {kind.kind}",
+            "effect": signed(kind.effect, 0),
             "STAGING": _share(kind.staging.value, kind.staging.low, kind.staging.high),
             "PROD": _share(kind.prod.value, kind.prod.low, kind.prod.high),
             "quarantined": _share(kind.quarantined.value, kind.quarantined.low, kind.quarantined.high),

@@ -10,7 +10,8 @@ from ace.errors import Conflict, InvalidInput, NotFound
 from ace.models.release import Release
 
 MAX_NOTE_CHARS = 1000
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
+NAME = re.compile(NAME_PATTERN)
 
 
 class Releases:
@@ -25,7 +26,7 @@ class Releases:
         Raises NotFound for a domain without a journal, Conflict when the name is of another position, InvalidInput.
         """
         _check_name(name)
-        if note:
+        if note := note.strip():
             check_text("note", note, MAX_NOTE_CHARS)
         head = self._store.head(check_domain(domain_id))
         if head.seq == 0:

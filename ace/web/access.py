@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from fastapi import Path, Request
+from fastapi.params import Query as QueryInfo
 from limits import parse as parse_limit
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -91,11 +92,12 @@ def needs(role: Role) -> Callable[[F], F]:
         own = inspect.signature(function)
         told = {**hints, "domain": DomainId}
         shown = [p.replace(annotation=told[p.name]) for p in own.parameters.values() if p.name not in GIVEN]
+        known = {_query_name(p) for p in shown}
         request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
         @wraps(function)
         def guarded(*, request: Request, **inputs: Any) -> Any:
-            check_query(request, inputs)
+            check_query(request, known)
             state = request.app.state
             caller = state.gate.enter(request, role, inputs.get("domain"))
             given = {"caller": caller, "app": state.ace}
@@ -108,6 +110,12 @@ def needs(role: Role) -> Callable[[F], F]:
         return guarded  # type: ignore[return-value]
 
     return declare
+
+
+def _query_name(parameter: inspect.Parameter) -> str:
+    """What a caller calls it: its alias, where its declaration has one."""
+    declared = getattr(parameter.annotation, "__metadata__", ())
+    return next((one.alias for one in declared if isinstance(one, QueryInfo) and one.alias), parameter.name)
 
 
 def check_query(request: Request, known: Collection[str]) -> None:

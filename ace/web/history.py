@@ -10,7 +10,6 @@ from ace.bootstrap import App
 from ace.models.access import Role
 from ace.models.playbook import PlaybookStage
 from ace.models.purge import Suspect
-from ace.services.rollback import RolledBack
 from ace.web.access import needs
 from ace.web.bullets import bullet_out
 from ace.web.context import IdempotencyKey, http_key
@@ -33,7 +32,7 @@ WHEN = "a position (120), a time (2026-11-25T10:00:00Z), release:NAME or head"
 When = Annotated[str, Query(min_length=1, max_length=120, description=WHEN)]
 
 
-@router.get("/v1/domains/{domain}/playbook", response_model=PastOut)
+@router.get("/v1/domains/{domain}/playbook", response_model=PastOut, responses=CONFLICT)
 @needs(Role.READ)
 def playbook(
     domain: str,
@@ -51,12 +50,12 @@ def playbook(
     return {"domain": domain, "position": past.position, "total": len(chosen), "bullets": shown, "next": following}
 
 
-@router.get("/v1/domains/{domain}/diff", response_model=DifferenceOut)
+@router.get("/v1/domains/{domain}/diff", response_model=DifferenceOut, responses=CONFLICT)
 @needs(Role.READ)
 def diff(
     domain: str,
     app: App,
-    start: Annotated[str, Query(alias="from", min_length=1, max_length=120, description=WHEN)],
+    start: Annotated[str, Query(alias="from", min_length=1, max_length=120, description=WHEN)] = "0",
     end: Annotated[str, Query(alias="to", min_length=1, max_length=120, description=WHEN)] = "head",
 ) -> dict[str, Any]:
     """What has to happen to the playbook at `from` to become the one at `to`."""
@@ -80,11 +79,15 @@ def create_release(domain: str, body: ReleaseRequest, app: App) -> dict[str, Any
 @router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut, responses=CONFLICT)
 @needs(Role.REVIEW)
 def rollback(domain: str, body: RollbackRequest, app: App, idempotency_key: IdempotencyKey = None) -> dict[str, Any]:
-    """Make the playbook what it was; `dry_run` only tells the difference. Readers go on meanwhile."""
+    """Make the playbook what it was; `dry_run` only tells the difference. Readers go on meanwhile.
+
+    What it did is told by `diff` from the position before its own to `to`.
+    """
     if body.dry_run:
-        return {"dry_run": True, "position": None, "difference": app.rollbacks.preview(domain, body.to).to_json()}
+        found = app.rollbacks.preview(domain, body.to)
+        return {"dry_run": True, "to": found.end, "position": None, "difference": found.to_json()}
     done = app.rollbacks.roll_back(domain, body.to, body.reason, key=http_key(idempotency_key))
-    return _rolled_back(app, domain, done)
+    return {"dry_run": False, **done.to_json(), "difference": None}
 
 
 @router.post("/v1/domains/{domain}/purge", response_model=PurgedOut)
@@ -95,8 +98,3 @@ def purge(domain: str, body: PurgeRequest, app: App) -> Any:
     if body.dry_run:
         return app.purge.preview(domain, suspect).to_json()
     return app.purge.purge(domain, suspect, body.reason).to_json()
-
-
-def _rolled_back(app: App, domain: str, done: RolledBack) -> dict[str, Any]:
-    difference = app.rollbacks.difference(domain, done)
-    return {"dry_run": False, "position": done.position, "difference": difference.to_json()}

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from ace.models.playbook import PlaybookStage, SourceClass
+from ace.services.releases import NAME_PATTERN
 from ace.web.schemas import BulletOut, Strict, Word
 
 Reason = Annotated[str, Field(max_length=1000, description="why; the journal keeps it. Needed unless dry_run")]
@@ -61,7 +62,7 @@ class DifferenceOut(BaseModel):
 class ReleaseRequest(Strict):
     """A name for the head."""
 
-    name: str = Field(min_length=1, max_length=100, description="letters, digits and . _ + -")
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="letters, digits and . _ + -")
     note: str = Field("", max_length=1000)
 
 
@@ -87,8 +88,9 @@ class RollbackOut(BaseModel):
     """`position` is the rollback's own entry; roll back to the one before it to undo it."""
 
     dry_run: bool
+    to: int
     position: int | None
-    difference: DifferenceOut
+    difference: DifferenceOut | None = Field(description="what would change; null unless dry_run")
 
 
 class PurgeRequest(Strict):
