@@ -57,6 +57,10 @@ def with_open_breaker(site: Site, memo: Memo) -> None:
     site.open_breaker("generator")
 
 
+def close_breaker(site: Site) -> None:
+    site.api("POST", "/v1/breakers/generator/reset")
+
+
 def generator_is_closed(site: Site, ran: Ran, memo: Memo) -> None:
     assert site.breaker("generator") == "closed"
     assert site.api("GET", "/health")["circuit_breakers"]["generator"] == "closed"
@@ -217,6 +221,15 @@ def is_as_it_was_backed_up(site: Site, ran: Ran, memo: Memo) -> None:
     assert site.api("GET", "/v1/domains/customer-a/journal/verification")["sound"]
 
 
+def with_an_anchor(site: Site, memo: Memo) -> None:
+    assert site.run("docker exec ace-app ace journal anchor").failed == ()
+
+
+def anchored_anew(site: Site, ran: Ran, memo: Memo) -> None:
+    assert (site.home / "data/anchors-before-restore.jsonl").exists()
+    assert (site.home / "data/anchors.jsonl").exists()
+
+
 def with_position(site: Site, memo: Memo) -> None:
     memo["bullets"], memo["position"] = sorted(site.bullets()), site.position()
     site.api("POST", "/v1/domains/customer-a/insights", {"insights": [{"content": "Wrong: skip every second row."}]})
@@ -306,6 +319,7 @@ SLOW, BATCHES = "Playbook Retrieval Slow (> 10ms P50)", "Batch Operations Timing
 SIZES = (r"customer-a: [6-9]\d* vectors\ncustomer-b: [6-9]\d* vectors", "playbook_bullets")
 REVISION: Mapping[str, Fill] = {"revision_id": lambda site, memo: "0001"}
 BAD: Mapping[str, Fill] = {"commit_hash": lambda site, memo: str(memo["bad"])}
+FIGURES = r"generator:\n  State: open\n  Failures: 5\n  Successes: \d+\n  Open count: 1"
 BREAKER_LIST = (r"generator: open \(failures: 5\)\nreflector: closed", STATUS_PAGE, OPEN)
 
 OURS: dict[str, Row] = {
@@ -354,7 +368,7 @@ OURS: dict[str, Row] = {
     "Dead Letters 1": Row(
         given=with_dead_letter, fill={**DOMAIN, "episode_id": lambda site, memo: str(memo["episode"])},
         says=("the model was away", '"state":"queued"'), holds=dead_letter_waits_no_more),
-    f"{BREAKERS} 1": Row(given=with_open_breaker, says=(*BREAKER_LIST, "llm_api_errors_total")),
+    f"{BREAKERS} 1": Row(given=with_open_breaker, after=close_breaker, says=(*BREAKER_LIST, "llm_api_errors_total")),
     f"{BREAKERS} 2": Row(given=with_open_breaker, says=("Circuit breakers reset", CLOSED), holds=generator_is_closed),
     f"{BREAKERS} 3": Row(holds=twice_said(CLOSED)),
     "A Journal That Does Not Verify 1": Row(given=with_a_backup, fill=DOMAIN,
@@ -370,7 +384,8 @@ OURS: dict[str, Row] = {
     "Manual Backup 1": Row(says=("ace-.*jsonl.gz", "Drill of .* passed")),
     "Manual Backup 2": Row(given=without_backups, holds=copied_to_the_bucket),
     "Restore from Backup 1": Row(given=with_a_backup, holds=is_as_it_was_backed_up),
-    "Restore from Backup 2": Row(given=with_a_dump, says=("DROP DATABASE", "CREATE DATABASE", "migrate: done"),
+    "Restore from Backup 2": Row(given=with_an_anchor, holds=anchored_anew, says=("customer-a",)),
+    "Restore from Backup 3": Row(given=with_a_dump, says=("DROP DATABASE", "CREATE DATABASE", "migrate: done"),
                                  holds=is_as_it_was_backed_up),
     "Migration Rollback 1": Row(says=(r"0002 -> 0003 \(head\)", r"0003 -> 0002", r"0002 -> 0001", "0001 -> 0002"),
                                 fill=REVISION, holds=came_up, after=put_back),
@@ -379,7 +394,7 @@ OURS: dict[str, Row] = {
                       says=("ace_", "is revoked"), holds=key_is_revoked),
     "Prometheus Queries 1": Row(runs=False),
     "Check Circuit Breaker Status 1": Row(
-        given=with_open_breaker, says=(r"generator:\n  State: open\n  Failures: 5\n  Successes: \d+\n  Open count: 1",
+        given=with_open_breaker, after=close_breaker, says=(FIGURES,
                                        r'"name":"generator","state":"open"')),
     "Reset Circuit Breakers 1": Row(given=with_open_breaker, holds=generator_is_closed,
                                     says=("All circuit breakers reset", "Generator circuit breaker reset")),
@@ -406,7 +421,7 @@ SEED: dict[str, Row] = {
     f"{PROMOTIONS} 2": Row(holds=the_numbers_are_the_codes),
     f"{PROMOTIONS} 3": Row(given=with_dead_letter, fill=BULLET, holds=dead_letter_voted,
                            says=('"event": "reflection_complete"', "queued again")),
-    f"{BREAKERS} 1": Row(given=with_open_breaker, says=BREAKER_LIST),
+    f"{BREAKERS} 1": Row(given=with_open_breaker, after=close_breaker, says=BREAKER_LIST),
     f"{BREAKERS} 4": Row(holds=the_numbers_are_the_codes),
     "Manual Health Check 1": Row(says=(HEALTHY, "accepting connections", "FAISS ready: True")),
     f"{SLOW} 2": Row(given=without_the_indexes, holds=both_indexes_are_there),
@@ -423,7 +438,7 @@ SEED: dict[str, Row] = {
                                 holds=nothing_is_left, after=put_back),
     "Prometheus Queries 1": Row(runs=False),
     "Check Circuit Breaker Status 1": Row(
-        given=with_open_breaker, says=(r"generator:\n  State: open\n  Failures: 5\n  Successes: \d+\n  Open count: 1",),
+        given=with_open_breaker, after=close_breaker, says=(FIGURES,),
     ),
     # a sketch and no Python: `...` after named arguments; the settings ACE_FAILURE_THRESHOLD and ACE_RECOVERY_TIMEOUT
     "Adjust Circuit Breaker Thresholds 1": Row(holds=the_numbers_are_the_codes, runs=False),

@@ -245,7 +245,8 @@ class Site:
         return dict(line.split("=", 1) for line in lines).get(name)
 
     def put_back(self) -> None:
-        """The database as it was when the machine was new."""
+        """The database as it was when the machine was new, and no anchor of what came later."""
+        (self.home / "data/anchors.jsonl").unlink(missing_ok=True)
         self.sql("DROP DATABASE IF EXISTS ace WITH (FORCE)", "postgres", "postgres")
         self.sql("CREATE DATABASE ace OWNER ace", "postgres", "postgres")
         with self._saved.open() as dump:
