@@ -407,26 +407,13 @@ OURS: dict[str, Row] = {
 """Our own runbook."""
 
 SEED: dict[str, Row] = {
-    f"{ROLLBACK} 3": Row(says=(r"0003 \(head\)", "0003 -> 0002", "0002 -> 0001"), fill=REVISION, holds=came_down,
-                         after=put_back),
-    f"{ROLLBACK} 4": Row(given=with_app_pid, holds=app_is_another_and_serves,
-                         says=("ace-app rolled back", "successfully rolled out", "ace-app-.*Running")),
     f"{ROLLBACK} 5": Row(says=(r'"version":"v', "17 passed", CLOSED)),
-    "Staged Rollback (Recommended) 1": Row(given=on_branch, fill=BAD, holds=reverted_and_deployed),
     "Staged Rollback (Recommended) 4": Row(holds=twice_said("playbook_retrieval_latency_ms_count")),
-    f"{LATENCY} 1": Row(says=(*SIZES, "circuit_breaker_state")),
-    f"{LATENCY} 2": Row(fill=DOMAIN, says=("customer-a: .* vectors, .*unloaded",)),
     f"{MEMORY} 1": Row(says=(r"ace-app +\d+\.\dMiB", r"Memory: \d+\.\d\d MB", "ace serve", r"customer-a .*vectors")),
-    f"{PROMOTIONS} 1": Row(holds=both_rows, says=("stage_manager_leads",)),
     f"{PROMOTIONS} 2": Row(holds=the_numbers_are_the_codes),
-    f"{PROMOTIONS} 3": Row(given=with_dead_letter, fill=BULLET, holds=dead_letter_voted,
-                           says=('"event": "reflection_complete"', "queued again")),
-    f"{BREAKERS} 1": Row(given=with_open_breaker, after=close_breaker, says=BREAKER_LIST),
     f"{BREAKERS} 4": Row(holds=the_numbers_are_the_codes),
-    "Manual Health Check 1": Row(says=(HEALTHY, "accepting connections", "FAISS ready: True")),
     f"{SLOW} 2": Row(given=without_the_indexes, holds=both_indexes_are_there),
     f"{SLOW} 3": Row(),
-    f"{BATCHES} 1": Row(says=("batch_merge_start", r"ace-app +\d+\.\dMiB")),
     f"{BATCHES} 2": Row(holds=the_numbers_are_the_codes),
     f"{BATCHES} 3": Row(),
     # a sketch and no Python: `batch_merge(...)`; the setting ACE_BATCH_TIMEOUT_S does it
@@ -434,17 +421,12 @@ SEED: dict[str, Row] = {
     # docker runs nothing in a container that was stopped two lines before; a dump of today's schema needs no migration
     "Restore from Backup 1": Row(given=with_a_dump, says=("DROP DATABASE", "CREATE DATABASE", "is not running"),
                                  fails=("docker exec ace-app alembic upgrade head",), holds=is_as_it_was_backed_up),
-    "Migration Rollback 1": Row(says=(r"0002 -> 0003 \(head\)", "0003 -> 0002", "0002 -> 0001"), fill=REVISION,
-                                holds=nothing_is_left, after=put_back),
     "Prometheus Queries 1": Row(runs=False),
-    "Check Circuit Breaker Status 1": Row(
-        given=with_open_breaker, after=close_breaker, says=(FIGURES,),
-    ),
-    # a sketch and no Python: `...` after named arguments; the settings ACE_FAILURE_THRESHOLD and ACE_RECOVERY_TIMEOUT
+    # a sketch and no Python: `...` after named arguments; ACE_FAILURE_THRESHOLD and ACE_RECOVERY_TIMEOUT do it
     "Adjust Circuit Breaker Thresholds 1": Row(holds=the_numbers_are_the_codes, runs=False),
     "Post-Mortem Template 1": Row(holds=template_has_its_parts, runs=False),
 }  # fmt: skip
-"""The runbook this one came from, where its blocks are other than ours."""
+"""The runbook this one came from, where its lines are other than ours."""
 
 
 def promql(text: str) -> list[str]:
