@@ -108,7 +108,10 @@ class VectorIndex(Protocol):
 class Transaction(Protocol):
     """A domain held by this writer alone. What it did is durable when the context closes without an error."""
 
-    head: Position
+    @property
+    def head(self) -> Position:
+        """The journal's head, with what this transaction has added."""
+        ...
 
     def voted(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which of these (bullet_id, episode_id) have been counted already."""

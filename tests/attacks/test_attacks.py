@@ -180,6 +180,12 @@ def test_an_attack_ends_as_the_table_says(attack: Attack) -> None:
     assert (off, on) == (attack.off, attack.on)
 
 
+def test_the_guide_has_a_row_for_every_attack() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "safety.md").read_text()
+    rows = {line.split("†")[0].strip("| ") for line in guide.splitlines() if "†" in line and line.startswith("|")}
+    assert {attack.name for attack in ATTACKS} <= rows
+
+
 @pytest.mark.parametrize(
     "tampering",
     [

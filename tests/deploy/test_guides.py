@@ -10,7 +10,7 @@ import pytest
 from ace.config import Settings
 
 ROOT = Path(__file__).parents[2]
-GUIDES = [ROOT / "docs/guides/deploy.md", ROOT / "docs/guides/promotion.md"]
+GUIDES = [ROOT / f"docs/guides/{name}.md" for name in ("deploy", "promotion", "review", "safety")]
 OF_SCRIPTS = "".join(file.read_text() for folder in ("scripts", "deploy") for file in (ROOT / folder).rglob("*.sh"))
 OF_COMPOSE = (ROOT / "docker-compose.yml").read_text()
 guides = pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
