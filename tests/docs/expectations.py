@@ -409,7 +409,6 @@ OURS: dict[str, Row] = {
 SEED: dict[str, Row] = {
     f"{ROLLBACK} 5": Row(says=(r'"version":"v', "17 passed", CLOSED)),
     "Staged Rollback (Recommended) 4": Row(holds=twice_said("playbook_retrieval_latency_ms_count")),
-    f"{MEMORY} 1": Row(says=(r"ace-app +\d+\.\dMiB", r"Memory: \d+\.\d\d MB", "ace serve", r"customer-a .*vectors")),
     f"{PROMOTIONS} 2": Row(holds=the_numbers_are_the_codes),
     f"{BREAKERS} 4": Row(holds=the_numbers_are_the_codes),
     f"{SLOW} 2": Row(given=without_the_indexes, holds=both_indexes_are_there),
