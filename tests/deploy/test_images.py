@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 COMPOSE = ROOT / "docker-compose.yml"
 SHELL = sorted(
     file
-    for folder in ("scripts", "deploy", ".ci", "tests/deploy/stand_ins")
+    for folder in ("scripts", "deploy", ".ci", "tests/deploy/stand_ins", "tests/docs/stand_ins")
     for file in (ROOT / folder).rglob("*")
     if file.is_file() and (file.suffix == ".sh" or re.match(rb"#!.*sh\n", file.read_bytes()[:40]))
 )

@@ -122,7 +122,7 @@ def test_a_merge_that_is_undone_adds_nothing(app: App) -> None:
 def test_a_retrieval_and_its_search_are_timed(app: App) -> None:
     app.curator.apply_delta(delta("e1", "check the units"), DOMAIN)
     seen = Moved(told())
-    assert app.retrieval.context(DOMAIN, "check the units", k=3).bullets
+    assert app.retrieval.context(DOMAIN, "check the units", k=3, stages=frozenset(PlaybookStage)).bullets
     assert seen.by("playbook_retrieval_latency_ms_count") == 1
     assert seen.by("faiss_search_latency_ms_count") == 1
     assert seen.by("playbook_retrieval_latency_ms_sum") >= seen.by("faiss_search_latency_ms_sum") > 0

@@ -87,3 +87,10 @@ stop() {
     if runs "$1"; then kill -KILL -- "-$pid"; fi
     rm -f "$SITE/run/$1.pid"
 }
+
+# Stop some, beside each other.
+stop_all() {
+    local name
+    for name in "$@"; do stop "$name" & done
+    wait
+}
