@@ -16,7 +16,7 @@ from ace.models.review import ReviewState
 
 MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
 
-WORDS: dict[str, Any] = {"pattern": r"\S"}  # told to the caller; what is blank is refused further in
+WORDS: dict[str, Any] = {"pattern": r"[^\s\x1c-\x1f\x85]"}  # told to the caller; what is blank is refused further in
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 DomainName = Annotated[str, Field(pattern=f"^{DOMAIN_PATTERN}$")]
