@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ace.core.replay import NEXT_STAGE
-from ace.models.playbook import Bullet, PlaybookStage
+from ace.models.playbook import IN_USE, Bullet, PlaybookStage
 from ace.models.staging import Move
 
 
@@ -54,8 +54,8 @@ def ratio(bullet: Bullet) -> float:
 def decide(bullet: Bullet, gates: Gates) -> Decision:
     """What the evidence on this bullet asks for now."""
     votes = f"helpful={bullet.helpful_count} harmful={bullet.harmful_count}"
-    if bullet.stage == PlaybookStage.QUARANTINED:
-        return Decision(verdict=Verdict.STAY, reason="quarantined: only a person restores it")
+    if bullet.stage not in IN_USE:
+        return Decision(verdict=Verdict.STAY, reason=f"{bullet.stage}: only a person restores it")
     if bullet.harmful_count >= max(bullet.helpful_count, 1):
         return Decision(verdict=Verdict.QUARANTINE, reason=f"harmful at least as often as helpful: {votes}")
     gate = gates.get(bullet.stage)

@@ -28,6 +28,7 @@ from ace.models.review import ReviewItem, ReviewState
 
 _TRUST = {
     PlaybookStage.QUARANTINED: 0,
+    PlaybookStage.ARCHIVED: 0,
     PlaybookStage.SHADOW: 1,
     PlaybookStage.STAGING: 2,
     PlaybookStage.PROD: 3,

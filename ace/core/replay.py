@@ -13,16 +13,20 @@ from ace.errors import InvalidInput
 from ace.models.journal import Entry
 from ace.models.plan import (
     Add,
+    Archive,
     Increment,
+    Observe,
     Operation,
+    Pairs,
     Promote,
     Quarantine,
     Relate,
+    Restage,
     Restore,
     Rollback,
     operation_from_json,
 )
-from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.models.playbook import IN_USE, Bullet, Link, PlaybookStage
 
 NEXT_STAGE = MappingProxyType({PlaybookStage.SHADOW: PlaybookStage.STAGING, PlaybookStage.STAGING: PlaybookStage.PROD})
 
@@ -55,6 +59,11 @@ class _Growing:
             case Relate(link=link):
                 self._bullet(link.left), self._bullet(link.right)
                 self._links.add(link)
+            case Observe():
+                pass
+            case Pairs(bullet_id=own):
+                self._bullet(own)
+                _require(min(operation.wins, operation.losses, operation.ties) >= 0, "pairs", "are counted from 0")
             case Rollback():
                 raise InvalidInput("operation", "a rollback needs the whole journal", "Use fold()")
             case _:
@@ -107,15 +116,17 @@ def _standing(operations: Sequence[Operation], to: int) -> list[Operation]:
     return kept[::-1]
 
 
-def staged(bullet: Bullet, operation: Promote | Quarantine | Restore) -> Bullet:
+def staged(bullet: Bullet, operation: Restage) -> Bullet:
     """The bullet in its new stage. Raises InvalidInput for a step the table of stages does not have."""
     match operation:
         case Promote(to=to):
             allowed = NEXT_STAGE.get(bullet.stage) == to
         case Quarantine():
             to, allowed = PlaybookStage.QUARANTINED, bullet.stage != PlaybookStage.QUARANTINED
+        case Archive():
+            to, allowed = PlaybookStage.ARCHIVED, bullet.stage in IN_USE
         case Restore():
-            to, allowed = PlaybookStage.SHADOW, bullet.stage == PlaybookStage.QUARANTINED
+            to, allowed = PlaybookStage.SHADOW, bullet.stage not in IN_USE
     _require(allowed, "stage", f"{bullet.id} cannot go from {bullet.stage} to {to}")
     return bullet.evolve(stage=to)
 

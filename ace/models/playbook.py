@@ -5,6 +5,7 @@ in any process and in any order, is the same bullet. What does change is its sta
 
     SHADOW ──> STAGING ──> PROD        by evidence, one stage at a time
        └──────────┴──────────┴──> QUARANTINED   when it harms as often as it helps
+       └──────────┴──────────┴──> ARCHIVED      when it is not needed
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ class PlaybookStage(StrEnum):
     STAGING = "staging"  # shown to a small share of production traffic
     PROD = "prod"  # shown to everyone
     QUARANTINED = "quarantined"  # shown to nobody; kept so that it is not learned again
+    ARCHIVED = "archived"  # shown to nobody, without blame: another says the same, or nobody used it
 
 
 class Traffic(StrEnum):
     """What kind of work asks for bullets, and so which stages it is shown; also the kinds of environment."""
 
-    SHADOW = "shadow"  # learning and trials: everything that is not quarantined
+    SHADOW = "shadow"  # learning and trials: everything in use
     STAGING = "staging"  # canaries: STAGING and PROD
     PRODUCTION = "production"  # PROD alone
 
@@ -112,6 +114,10 @@ class Bullet:
     def from_json(cls, data: dict[str, Any]) -> Self:
         return cls(**{**data, "section": Section(data["section"]), "stage": PlaybookStage(data["stage"]),
                       "origin": Origin.from_json(data["origin"])})  # fmt: skip
+
+
+IN_USE = (PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD)
+"""The stages whose bullets somebody is shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

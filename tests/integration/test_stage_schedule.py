@@ -32,7 +32,7 @@ from ace.testing.playbook import InMemoryPlaybook
 from ace.utils.stage_schedule import LEASE, StageSchedule
 from tests.playbooks import add, helpful, write
 
-SHADOW, STAGING, PROD, _ = PlaybookStage
+SHADOW, STAGING, PROD, _, _ = PlaybookStage
 PATIENCE_S = 60.0
 
 

@@ -20,7 +20,7 @@ from ace.testing.clock import FrozenClock
 from ace.testing.playbook import InMemoryPlaybook
 from tests.playbooks import DOMAIN, add, assert_sound, write
 
-SHADOW, STAGING, PROD, QUARANTINED = PlaybookStage
+SHADOW, STAGING, PROD, QUARANTINED, ARCHIVED = PlaybookStage
 GATES = {SHADOW: Gate(helpful_min=3, ratio_min=3.0), STAGING: Gate(helpful_min=5, ratio_min=5.0)}
 votes = st.tuples(st.sampled_from([SHADOW, STAGING, PROD, QUARANTINED]), st.integers(0, 12), st.integers(0, 4))
 
