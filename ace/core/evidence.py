@@ -101,9 +101,12 @@ def rule(
     return [Ruling(case=case, decision=decide(case)) for case in cases]
 
 
+_CASE = ("policy", "evidence", "gates", "bars", "family")
+
+
 def redecide(data: Mapping[str, Any]) -> Decision:
     """The decision again, from a ruling's JSON."""
-    return decide(Case.from_json({key: data[key] for key in ("policy", "evidence", "gates", "bars", "family")}))
+    return decide(Case.from_json({key: data[key] for key in _CASE if key in data}))
 
 
 def decide(case: Case) -> Decision:

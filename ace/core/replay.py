@@ -116,6 +116,22 @@ def _standing(operations: Sequence[Operation], to: int) -> list[Operation]:
     return kept[::-1]
 
 
+def standing(entries: Sequence[Entry], to: int) -> list[Entry]:
+    """The entries that make up the state at position `to`: those rolled back are left out.
+
+    `entries` start at seq 1. Read from the end: a rollback says where to go on reading.
+    """
+    kept: list[Entry] = []
+    while to > 0:
+        entry = entries[to - 1]
+        if entry.kind == "rollback":
+            to = entry.body["to"]
+        else:
+            kept.append(entry)
+            to -= 1
+    return kept[::-1]
+
+
 def staged(bullet: Bullet, operation: Restage) -> Bullet:
     """The bullet in its new stage. Raises InvalidInput for a step the table of stages does not have."""
     match operation:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from ace.models.observation import Lot
+
 
 class PlaybookStage(StrEnum):
     """How far a bullet is trusted."""
@@ -143,13 +145,19 @@ class ScoredBullet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What one task is given: the bullets best first, their rendered text, and the journal position they are of."""
+    """What one task is given: the bullets best first, their rendered text, and the journal position they are of.
+
+    `lots`, `holdout`, `held_out` as in a `Receipt`.
+    """
 
     domain_id: str
     bullets: tuple[ScoredBullet, ...] = ()
     text: str = ""
     tokens: int = 0
     position: int = 0
+    lots: tuple[Lot, ...] = ()
+    holdout: float = 0.0
+    held_out: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:

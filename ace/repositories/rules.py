@@ -109,22 +109,6 @@ def check_rollback(to: int, head: Position) -> None:
         raise InvalidInput("rollback", f"there is no position {to} to go back to", f"Give 0 to {head.seq}")
 
 
-def standing(entries: Sequence[Entry], to: int) -> list[Entry]:
-    """The entries that make up the state at position `to`: those rolled back are left out.
-
-    `entries` start at seq 1. Read from the end: a rollback says where to go on reading.
-    """
-    kept: list[Entry] = []
-    while to > 0:
-        entry = entries[to - 1]
-        if entry.kind == "rollback":
-            to = entry.body["to"]
-        else:
-            kept.append(entry)
-            to -= 1
-    return kept[::-1]
-
-
 def _check_texts(*texts: str | None) -> None:
     if any(text and "\0" in text for text in texts):
         raise InvalidInput("text", "holds a NUL", "Send it without")

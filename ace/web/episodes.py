@@ -104,14 +104,14 @@ def _episode(
         answer=body.answer,
         reasoning=body.reasoning,
         cited=tuple(body.cited),
-        shown=tuple(one.bullet_id for one in receipt.shown) if receipt else (),
+        shown=receipt.shown if receipt else (),
         steps=tuple(Step(**step.model_dump()) for step in body.trace),
         latency_s=body.latency_s,
         error=body.error,
     )
     feedback = Feedback(correct=outcome.correct, source=source, expected=outcome.expected, detail=outcome.detail)
     return Episode(id=own, domain_id=domain, task=task, trajectory=trajectory, feedback=feedback,
-                   principal=caller.key_id, reported_at=now)  # fmt: skip
+                   principal=caller.key_id, reported_at=now, receipt=receipt)  # fmt: skip
 
 
 def _status(found: EpisodeStatus) -> dict[str, Any]:
