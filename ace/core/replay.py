@@ -40,10 +40,11 @@ class State:
     votes: frozenset[tuple[str, str]] = frozenset()
 
 
-class _Growing:
+class Growing:
     """A state in the making: an operation costs the same however many there were before it."""
 
-    def __init__(self, start: State) -> None:
+    def __init__(self, start: State | None = None) -> None:
+        start = start or State()
         self._bullets, self._links, self._votes = dict(start.bullets), set(start.links), set(start.votes)
 
     def carry_out(self, operation: Operation) -> None:
@@ -54,25 +55,27 @@ class _Growing:
                 self._bullets[bullet.id] = bullet
             case Increment(bullet_id=own, episode_id=episode):
                 _require((own, episode) not in self._votes, "vote", f"episode {episode} has voted on {own}")
-                self._bullets[own] = counted(self._bullet(own), operation)
+                self._bullets[own] = counted(self.bullet(own), operation)
                 self._votes.add((own, episode))
             case Relate(link=link):
-                self._bullet(link.left), self._bullet(link.right)
+                self.bullet(link.left), self.bullet(link.right)
                 self._links.add(link)
             case Observe():
                 pass
             case Pairs(bullet_id=own):
-                self._bullet(own)
+                self.bullet(own)
                 _require(min(operation.wins, operation.losses, operation.ties) >= 0, "pairs", "are counted from 0")
             case Rollback():
                 raise InvalidInput("operation", "a rollback needs the whole journal", "Use fold()")
             case _:
-                self._bullets[operation.bullet_id] = staged(self._bullet(operation.bullet_id), operation)
+                self._bullets[operation.bullet_id] = staged(self.bullet(operation.bullet_id), operation)
 
     def state(self) -> State:
+        """All of it."""
         return State(bullets=self._bullets, links=frozenset(self._links), votes=frozenset(self._votes))
 
-    def _bullet(self, bullet_id: str) -> Bullet:
+    def bullet(self, bullet_id: str) -> Bullet:
+        """One bullet. Raises InvalidInput."""
         _require(bullet_id in self._bullets, "bullet", f"{bullet_id} is not in this domain")
         return self._bullets[bullet_id]
 
@@ -84,11 +87,11 @@ def replay(entries: Sequence[Entry]) -> State:
 
 def fold(operations: Sequence[Operation]) -> State:
     """The state after these operations, from nothing. One pass, and one more over what stands for each rollback."""
-    growing = _Growing(State())
+    growing = Growing()
     for seq, operation in enumerate(operations):
         if isinstance(operation, Rollback):
             _require(0 <= operation.to <= seq, "rollback", f"there is no position {operation.to} to go back to")
-            growing = _Growing(State())
+            growing = Growing()
             for standing in _standing(operations, operation.to):
                 growing.carry_out(standing)
         else:
@@ -98,7 +101,7 @@ def fold(operations: Sequence[Operation]) -> State:
 
 def apply(state: State, operation: Operation) -> State:
     """The state after one operation other than a rollback, which needs the history: see `fold`."""
-    growing = _Growing(state)
+    growing = Growing(state)
     growing.carry_out(operation)
     return growing.state()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,15 @@ from ace.core.evidence import redecide
 from ace.core.gates import Gate, Verdict
 from ace.core.ports import PlaybookStore
 from ace.models.evidence import Policy
+from ace.models.integrity import Tampering
 from ace.models.journal import Entry
 from ace.models.observation import Lot, Observation
-from ace.models.plan import Increment, Observe, Operation, Pairs, Rollback
+from ace.models.plan import Increment, Observe, Operation, Pairs, Promote, Rollback
 from ace.models.playbook import PlaybookStage
 from ace.models.task import FeedbackSource
 from ace.services.books import Books
 from ace.services.staging import Staging
+from ace.services.verification import verify
 from ace.testing.clock import FrozenClock
 from tests.playbooks import DOMAIN, add, assert_sound, write
 
@@ -64,6 +67,7 @@ def test_what_replays_and_principals_confirm_reaches_prod_step_by_step(store: Pl
     assert [(m.bullet_id, m.after) for m in manager(store).advance(DOMAIN).moves] == [(good, STAGING)]
     assert [(m.bullet_id, m.after) for m in manager(store).advance(DOMAIN).moves] == [(good, PROD)]
     assert manager(store).advance(DOMAIN).moves == ()
+    assert verify(DOMAIN, store).fault == ""
     assert stage(store, lucky) == SHADOW, "helpful votes alone are luck"
     assert manager(store, Policy.FIXED).advance(DOMAIN).promoted == 1, "which is all that fixed gates ask for"
     assert_sound(store)
@@ -112,6 +116,7 @@ def test_every_decision_can_be_made_again_from_the_journal(store: PlaybookStore,
         write(store, *episode(bad, principal=principal, kind=kind, success=False))
     manager(store, policy).advance(DOMAIN)
     write(store, Pairs(bullet_id=good, wins=0, losses=3), *supported(bad))  # what came later does not matter
+    assert verify(DOMAIN, store).fault == ""
     found = decisions(store)
     assert [(entry.kind, entry.body["bullet_id"]) for entry in found] == [("promote", good), ("quarantine", bad)]
     for entry in found:
@@ -124,6 +129,50 @@ def test_every_decision_can_be_made_again_from_the_journal(store: PlaybookStore,
                 stage=SHADOW, helpful_count=ruling["evidence"].get("helpful_count", 0),
                 harmful_count=ruling["evidence"].get("harmful_count", 0))  # fmt: skip
             assert book.evidence(before).to_json() == ruling["evidence"]
+
+
+def forged(bullet_id: str, ruling: dict[str, Any], **changes: Any) -> Operation:
+    """A promotion with a ruling that is not quite the one that was made."""
+    told = ruling | {"evidence": ruling["evidence"] | {"bullet_id": bullet_id}} | changes
+    return Promote(bullet_id=bullet_id, to=STAGING, reason=told["reason"], ruling=told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({}, "another stage or other counters", id="evidence-of-another-bullet"),
+        pytest.param({"reason": "because"}, "gives another decision", id="another-reason"),
+        pytest.param({"evidence": {}}, "cannot be read", id="no-evidence"),
+        pytest.param({"policy": "fixed"}, "gives another decision", id="another-policy"),
+    ],
+)
+def test_a_decision_that_its_evidence_does_not_give_is_found(
+    store: PlaybookStore, changes: dict[str, Any], says: str
+) -> None:
+    good, other = add(store, "good", "other")
+    write(store, *supported(good), Pairs(bullet_id=good, wins=14, losses=1))
+    manager(store).advance(DOMAIN)
+    assert verify(DOMAIN, store).fault == ""
+    ruling = decisions(store)[0].body["ruling"]
+    write(store, forged(other, ruling, **changes))
+    found = verify(DOMAIN, store).found
+    assert found is not None
+    assert (found.kind, found.seq) == (Tampering.DECISION, store.head(DOMAIN).seq)
+    assert says in found.says
+
+
+@pytest.mark.parametrize(
+    ("ahead", "says"), [(0, "the journal up to there gives other evidence"), (-1, "not as of the head")]
+)
+def test_evidence_made_up_is_found_though_counters_are_right(store: PlaybookStore, ahead: int, says: str) -> None:
+    good, other = add(store, "good", "other")
+    write(store, *supported(good), *supported(other), Pairs(bullet_id=good, wins=14, losses=1))
+    manager(store).advance(DOMAIN)
+    ruling = decisions(store)[0].body["ruling"]
+    write(store, forged(other, ruling, position=store.head(DOMAIN).seq + ahead))
+    found = verify(DOMAIN, store).found
+    assert found is not None
+    assert says in found.says
 
 
 def test_a_book_carried_on_is_the_book_counted_anew(store: PlaybookStore) -> None:
@@ -146,6 +195,7 @@ def test_what_is_rolled_back_is_no_evidence(store: PlaybookStore) -> None:
     with books.open(DOMAIN) as book:
         assert book.evidence(store.get_all(DOMAIN)[0]).supporters == 3
     write(store, Rollback(to=before, reason="poisoned"))
+    assert verify(DOMAIN, store).fault == ""
     with books.open(DOMAIN) as book:
         assert book.evidence(store.get_all(DOMAIN)[0]) == Book().evidence(store.get_all(DOMAIN)[0])
     assert manager(store).advance(DOMAIN).moves == ()
