@@ -162,7 +162,7 @@ def test_a_decision_that_its_evidence_does_not_give_is_found(
 
 
 @pytest.mark.parametrize(
-    ("ahead", "says"), [(0, "the journal up to there gives other evidence"), (-1, "not as of the head")]
+    ("ahead", "says"), [(0, "the journal up to there gives other evidence"), (-2, "not as of the head")]
 )
 def test_evidence_made_up_is_found_though_counters_are_right(store: PlaybookStore, ahead: int, says: str) -> None:
     good, other = add(store, "good", "other")
