@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ace.services.stewardship import Stewardship
     from ace.services.time_travel import TimeTravel
     from ace.services.training import Training
+    from ace.services.worth import Appraisal
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
@@ -190,6 +191,13 @@ class App:
 
         policy = Policy(self.settings.policy)
         return Staging(self.store, self.clock, levels=self.gates, books=self.books, policy=policy)
+
+    @cached_property
+    def appraisal(self) -> Appraisal:
+        from ace.models.evidence import Policy
+        from ace.services.worth import Appraisal
+
+        return Appraisal(self.store, self.books, policy=Policy(self.settings.policy), levels=self.gates)
 
     @cached_property
     def retrieval(self) -> Retrieval:
