@@ -77,8 +77,8 @@ class Workshop:
         assert claim is not None
         return claim
 
-    def merge(self, claim: Claim) -> MergeResult:
-        """The merge, and then the index is saved."""
+    def merge(self, claim: Claim, *, key: str | None = REPORT) -> MergeResult:
+        """The merge under an idempotency key; then the index follows it and is saved."""
         votes = (
             Vote(bullet_id=self.id_of(KNOWN[2]), tag=Tag.HELPFUL),
             Vote(bullet_id=self.id_of(KNOWN[1]), tag=Tag.HARMFUL),
@@ -90,7 +90,8 @@ class Workshop:
             figures = {"added": 2, "merged": 1, "held": 1, "votes": 2}
             transaction.finish_episode(claim, figures | {"position": result.position})
 
-        result = self.curator.apply_delta(delta, DOMAIN, idempotency_key=claim.episode.id, along=along)
+        result = self.curator.apply_delta(delta, DOMAIN, idempotency_key=key, along=along)
+        self.index.load(DOMAIN)
         self.index.close()
         return result
 

@@ -37,7 +37,7 @@ SWEPT = tuple(
     str(HOUSE / room)
     for room in ("curator/", "core/", "repositories/", "utils/faiss", "utils/checked_files", "utils/files")
 )
-POINTS = 160  # lines in the sample
+POINTS, AROUND = 160, 20  # lines in the sample, and beside the commit
 DONE, KILLED = 0, 9
 Opener = Callable[[Path], Workshop]
 
@@ -66,6 +66,25 @@ class Sweep:
         self.ends[end] += 1
         shutil.rmtree(place)
 
+    def commit(self) -> int:
+        """The first line at which something is left behind: found by halves, for what is done stays done."""
+        nothing, something = 0, self.lines
+        while something - nothing > 1:
+            line = (nothing + something) // 2
+            if self._left(line) == self.before:
+                nothing = line
+            else:
+                something = line
+        return something
+
+    def _left(self, line: int) -> checks.Held:
+        place = self.copy(f"left-{line}")
+        killed(lambda: self.open(place).merge(self.claim), line)
+        shop = opened(place)
+        found = checks.read(shop.database)
+        shop.close()
+        return found
+
     def copy(self, name: str) -> Path:
         return Path(shutil.copytree(self.folder, self.folder.parent / name))
 
@@ -93,8 +112,8 @@ def again(shop: Workshop, claim: Claim, end: str) -> None:
     assert status is not None
     assert status.state == EpisodeState.DONE
     shop.merge(claim)  # answered from its idempotency key
-    with pytest.raises(LeaseLost), shop.store.transaction(DOMAIN) as transaction:
-        transaction.finish_episode(claim, {})
+    with pytest.raises(LeaseLost):
+        shop.merge(claim, key=None)
 
 
 def killed(work: Callable[[], Any], line: int, told: Path | None = None) -> int:
@@ -143,18 +162,22 @@ def prepared(folder: Path, opener: Opener = opened) -> Sweep:
     return sweep
 
 
-def test_killed_at_any_line_of_a_merge_it_is_there_or_it_is_not(
-    tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
-) -> None:
+def test_killed_at_any_line_of_a_merge_it_is_there_or_it_is_not(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     sweep = prepared(tmp_path)
     assert sweep.after != sweep.before
-    stride = 1 if pytestconfig.getoption("--full") else max(1, sweep.lines // POINTS)
-    points = range(1, sweep.lines + 1, stride)
+    points = range(1, sweep.lines + 1) if pytestconfig.getoption("--full") else sample(sweep)
     for line in points:
         sweep.at(line)
     print(f"{len(points)} of {sweep.lines} lines: {dict(sweep.ends)}")
     assert sweep.ends.keys() == {"nothing", "all"}
     assert sum(sweep.ends.values()) == len(points)
+
+
+def sample(sweep: Sweep) -> Sequence[int]:
+    """Lines that lie evenly, and those around the commit."""
+    commit = sweep.commit()
+    even = range(1, sweep.lines + 1, max(1, sweep.lines // POINTS))
+    return sorted({*even, *range(commit - AROUND, commit + AROUND)})
 
 
 class FinishesApart(PlaybookTransaction):
@@ -194,20 +217,25 @@ def in_place(folder: Path) -> Workshop:
     return shop
 
 
+def around_the_commit(sweep: Sweep) -> Sequence[int]:
+    return range(sweep.commit(), sweep.lines)
+
+
+def towards_the_end(sweep: Sweep) -> Sequence[int]:
+    return range(sweep.lines, sweep.commit(), -8)
+
+
 @pytest.mark.parametrize(
-    ("opener", "says"),
+    ("opener", "lines", "says"),
     [
-        pytest.param(in_two, "and yet the journal has", id="report"),
-        pytest.param(in_place, "the index lacks", id="index"),
+        pytest.param(in_two, around_the_commit, "and yet the journal has", id="report"),
+        pytest.param(in_place, towards_the_end, "the index lacks", id="index"),
     ],
 )
-def test_the_sweep_notices_what_is_not_done_in_one_piece(tmp_path: Path, opener: Opener, says: str) -> None:
+def test_the_sweep_notices_what_is_not_done_in_one_piece(
+    tmp_path: Path, opener: Opener, lines: Callable[[Sweep], Sequence[int]], says: str
+) -> None:
     sweep = prepared(tmp_path, opener)
     with pytest.raises(AssertionError, match=says):
-        for line in spread(sweep.lines):
+        for line in lines(sweep):
             sweep.at(line)
-
-
-def spread(lines: int) -> Sequence[int]:
-    """Every eighth line from the middle on: what is planted is committed there."""
-    return range(lines // 2, lines, 8)
