@@ -1,0 +1,188 @@
+"""A town under siege: its processes are killed at random moments while agents report, and then everything is checked.
+
+What the agents were told is held against what is there: see `ace.testing.checks`, and `taught_once` below.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ace.models.episode import EpisodeState
+from ace.repositories.episode_repository import EpisodeRepository
+from ace.repositories.playbook_repository import PlaybookRepository
+from ace.repositories.statements import statement
+from ace.testing import checks
+from ace.utils.faiss_index import FaissManager
+from tests.e2e.agents import DOMAINS, Agent, Ledger
+from tests.e2e.servers import wait_until
+from tests.e2e.town import Town, town
+
+AGENTS = 4
+PAUSE_S = (0.5, 4.0)  # between two kills
+START_S, DRAIN_S = 60.0, 300.0
+CUT_SHORT = statement("UPDATE episodes SET due_at = reported_at WHERE state = 'queued' AND due_at > reported_at")
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What was done, what was asked, and what is wrong: nothing, if all is well."""
+
+    seed: int
+    reports: int
+    acknowledged: int = 0
+    unanswered: int = 0  # sent once, and not answered
+    direct: int = 0
+    kills: dict[str, int] = field(default_factory=dict)
+    postgres_restarts: int = 0
+    started_again: int = 0  # what ended by itself, with Postgres away
+    requeued: int = 0  # dead letters
+    entries: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    drained_in_s: float = 0.0
+    lost: int = 0
+    doubled: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Reaper(threading.Thread):
+    """Kills one thing after the other until told to stop, and starts it again; Postgres once, half-way."""
+
+    def __init__(self, town: Town, seed: int, half_way: Callable[[], bool]) -> None:
+        super().__init__(daemon=True)
+        self._town, self._random, self._half_way = town, random.Random(seed), half_way
+        self.over, self.kills, self.restarts, self.started_again = threading.Event(), Counter[str](), 0, 0
+
+    def run(self) -> None:
+        while not self.over.wait(self._random.uniform(*PAUSE_S)):
+            self.started_again += self._town.tend()
+            if not self.restarts and self._half_way():
+                self._town.postgres.restart()
+                self.restarts += 1
+            self._strike()
+
+    def _strike(self) -> None:
+        post = self._random.choice(self._town.posts)
+        if post in self._town.servers and self._random.random() < 0.5:
+            post.kill_a_child()
+            self.kills["server's process"] += 1
+            return
+        post.kill()
+        self.kills[post.name.split("-")[0]] += 1
+        self.over.wait(self._random.uniform(0, 0.5))
+        post.ensure()
+
+
+def siege(reports: int, seed: int, home: Path, models_dir: Path, say: Callable[[str], None] = print) -> Figures:
+    """All of it; the figures, with every complaint."""
+    start, figures = time.monotonic(), Figures(seed=seed, reports=reports)
+    with town(home, models_dir) as running:
+        ledger = _besieged(running, figures, say)
+        drained = time.monotonic()
+        figures.requeued = _drain(running)
+        figures.drained_in_s = round(time.monotonic() - drained, 1)
+        running.stop()
+        say("checking")
+        _check(running, ledger, figures)
+    figures.seconds = round(time.monotonic() - start, 1)
+    return figures
+
+
+def _besieged(running: Town, figures: Figures, say: Callable[[str], None]) -> Ledger:
+    """Reports and kills, until every agent is done; what they know."""
+    ledger, work = Ledger(), queue.SimpleQueue[int]()
+    hot = _hot_bullets(running, ledger)
+    for number in range(figures.reports):
+        work.put(number)
+    agents = [Agent(work, running.urls, hot, ledger, figures.seed) for _ in range(AGENTS)]
+    reaper = Reaper(running, figures.seed, lambda: 2 * work.qsize() < figures.reports)
+    for thread in (*agents, reaper):
+        thread.start()
+    while any(agent.is_alive() for agent in agents):
+        agents[0].join(10)
+        say(f"{figures.reports - work.qsize()} of {figures.reports}, {sum(reaper.kills.values())} kills")
+        for agent in agents[1:]:
+            agent.join(0 if agents[0].is_alive() else None)
+    reaper.over.set()
+    reaper.join()
+    figures.kills, figures.postgres_restarts = dict(reaper.kills), reaper.restarts
+    figures.started_again = reaper.started_again
+    return ledger
+
+
+def _hot_bullets(running: Town, ledger: Ledger) -> dict[str, str]:
+    """A bullet of each domain that everybody votes on."""
+    agent, found = Agent(queue.SimpleQueue(), running.urls, {}, ledger, 0), {}
+    for domain in DOMAINS:
+        body = {"episode_id": "first", "insights": [{"content": "Check the units of every number before you divide."}]}
+        answer = agent.ask(f"/v1/domains/{domain}/insights", body, key="first")
+        found[domain] = answer["outcomes"][0]["bullet_id"]
+    return found
+
+
+def _drain(running: Town) -> int:
+    """Wait until every report is DONE. The pauses after failures are cut short; how many had died meanwhile."""
+    episodes, requeued = EpisodeRepository(running.database), 0
+
+    def all_done() -> bool:
+        nonlocal requeued
+        running.tend()
+        with running.database.transaction() as session:
+            session.run(CUT_SHORT)
+        for domain in DOMAINS:
+            for dead in episodes.list(domain, EpisodeState.DEAD):
+                episodes.requeue(domain, dead.id)
+                requeued += 1
+        counted = episodes.counts()
+        return sum(counted.values()) == counted[EpisodeState.DONE]
+
+    wait_until(all_done, DRAIN_S, lambda: f"{episodes.counts()}\n{running.logs()[-5000:]}")
+    return requeued
+
+
+def _check(running: Town, ledger: Ledger, figures: Figures) -> None:
+    database, store = running.database, PlaybookRepository(running.database)
+    index = FaissManager(store, running.home / "data" / "indices")
+    held = checks.read(database)
+    lost, doubled = checks.reports(held, ledger.acknowledged), [*checks.effects(held), *checks.counters(held)]
+    doubled += taught_once(held, ledger)
+    figures.acknowledged, figures.unanswered = len(ledger.acknowledged), len(ledger.unanswered)
+    figures.direct, figures.statuses = len(ledger.taught), dict(ledger.statuses)
+    figures.entries = sum(position.seq for position in held.domains.values())
+    figures.lost, figures.doubled = len(lost), len(doubled)
+    rest = [*checks.chain(store), *checks.tables(held), *checks.indexed(store, index), *ledger.wrong]
+    figures.complaints = [*lost, *doubled, *rest]
+
+
+def taught_once(held: checks.Held, ledger: Ledger) -> list[str]:
+    """Each direct request whose answer is not what the journal has of it, and what nobody has sent."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for domain in held.domains:
+        for entry in held.entries(domain):
+            if entry.kind in ("add", "increment"):
+                episode = entry.body["origin"]["episode_id"] if entry.kind == "add" else entry.body["episode_id"]
+                found[domain, episode, entry.kind] += 1
+    said = []
+    for (domain, own), answer in ledger.taught.items():
+        outcomes = Counter(one["outcome"] for one in answer["outcomes"])
+        expected = (outcomes["added"] + outcomes["linked"], outcomes["merged"] + 1)
+        made = (found[domain, own, "add"], found[domain, own, "increment"])
+        if made != expected:
+            said.append(f"{domain}: {own} was answered {expected} bullets and votes, the journal has {made}")
+    return said
+
+
+def as_line(figures: Figures) -> str:
+    return json.dumps(figures.to_json(), ensure_ascii=False)
