@@ -24,7 +24,7 @@ from ace.testing import checks
 from ace.utils.faiss_index import FaissManager
 from tests.e2e.agents import DOMAINS, Agent, Ledger
 from tests.e2e.servers import wait_until
-from tests.e2e.town import Town, town
+from tests.e2e.town import LEASE_S, Post, Town, town
 
 AGENTS = 4
 PAUSE_S = (0.5, 4.0)  # between two kills
@@ -74,15 +74,25 @@ class Reaper(threading.Thread):
             self._strike()
 
     def _strike(self) -> None:
-        post = self._random.choice(self._town.posts)
-        if post in self._town.servers and self._random.random() < 0.5:
+        post, lot = self._random.choice(self._town.posts), self._random.random()
+        kind = post.name.split("-")[0]
+        if kind == "server" and lot < 0.5:
             post.kill_a_child()
             self.kills["server's process"] += 1
-            return
-        post.kill()
-        self.kills[post.name.split("-")[0]] += 1
-        self.over.wait(self._random.uniform(0, 0.5))
-        post.ensure()
+        elif kind == "reflector" and lot < 0.25:
+            self._outlive_its_lease(post)
+            self.kills["reflector frozen"] += 1
+        else:
+            post.kill()
+            self.kills[kind] += 1
+            self.over.wait(self._random.uniform(0, 0.5))
+            post.ensure()
+
+    def _outlive_its_lease(self, post: Post) -> None:
+        """What it has in hand goes to another; when it wakes up, it goes on as if nothing had happened."""
+        post.freeze()
+        self.over.wait(LEASE_S + 1)
+        post.thaw()
 
 
 def siege(reports: int, seed: int, home: Path, models_dir: Path, say: Callable[[str], None] = print) -> Figures:

