@@ -23,6 +23,7 @@ from typing import Any
 
 from ace.core.ports import PlaybookStore
 from ace.errors import InvalidInput
+from ace.models.integrity import Anchored
 from ace.models.journal import Entry, Position
 from ace.repositories import rules
 from ace.repositories.database import Database
@@ -89,9 +90,9 @@ def everything(
     return said if index is None else [*said, *indexed(store, index)]
 
 
-def chain(store: PlaybookStore) -> list[str]:
-    """The first fault of each journal, as `ace verify` finds it."""
-    found = ((domain, verify(domain, store).fault) for domain in store.domains())
+def chain(store: PlaybookStore, anchored: Anchored | None = None) -> list[str]:
+    """The first fault of each journal, as `ace verify` finds it; with `anchored`, anchored heads must be there, too."""
+    found = ((domain, verify(domain, store, anchored).fault) for domain in store.domains())
     return [f"{domain}: {fault}" for domain, fault in found if fault]
 
 

@@ -13,14 +13,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ace.models.episode import EpisodeState
+from ace.models.integrity import Anchored
 from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.repositories.statements import statement
+from ace.services.anchoring import Anchoring
 from ace.testing import checks
+from ace.utils.anchor import FileAnchors, key_in
+from ace.utils.clock import SystemClock
 from ace.utils.faiss_index import FaissManager
 from tests.e2e.agents import DOMAINS, Agent, Ledger
 from tests.e2e.servers import wait_until
@@ -46,6 +51,7 @@ class Figures:
     started_again: int = 0  # what ended by itself, with Postgres away
     requeued: int = 0  # dead letters
     entries: int = 0
+    anchors: int = 0  # heads of journals, written down outside the database on the way
     statuses: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     drained_in_s: float = 0.0
@@ -172,8 +178,17 @@ def _check(running: Town, ledger: Ledger, figures: Figures) -> None:
     figures.direct, figures.statuses = len(ledger.taught), dict(ledger.statuses)
     figures.entries = sum(position.seq for position in held.domains.values())
     figures.lost, figures.doubled = len(lost), len(doubled)
-    rest = [*checks.chain(store), *checks.tables(held), *checks.indexed(store, index), *ledger.wrong]
+    anchored = _anchored(running, store)
+    figures.anchors = len(anchored.anchors)
+    rest = [*checks.chain(store, anchored), *checks.tables(held), *checks.indexed(store, index), *ledger.wrong]
     figures.complaints = [*lost, *doubled, *rest]
+
+
+def _anchored(running: Town, store: PlaybookRepository) -> Anchored:
+    """The heads that the servers have written down outside the database."""
+    data = running.home / "data"
+    log = FileAnchors(data / "anchors.jsonl")
+    return Anchoring(store, log, partial(key_in, data / "anchor.key"), SystemClock()).read()
 
 
 def taught_once(held: checks.Held, ledger: Ledger) -> list[str]:

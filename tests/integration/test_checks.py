@@ -16,7 +16,9 @@ from ace.repositories import rules, statements
 from ace.repositories.database import Database
 from ace.repositories.rows import entry_to_row
 from ace.repositories.statements import statement
+from ace.services.anchoring import Anchoring
 from ace.testing import checks
+from ace.testing.anchors import InMemoryAnchors
 from ace.utils import faiss_files
 from ace.utils.faiss_view import View
 from tests.episodes import episode
@@ -251,3 +253,15 @@ def test_ids_that_also_sent_insights_directly_are_passed_over(scene: Scene) -> N
     held = checks.read(scene.shop.database)
     assert checks.effects(held)
     assert checks.effects(held, direct=ACKNOWLEDGED) == []
+
+
+def test_a_journal_cut_off_behind_its_anchor_is_named(scene: Scene) -> None:
+    key, log, store = b"k" * 64, InMemoryAnchors(), scene.shop.store
+    anchoring = Anchoring(store, log, lambda make: key, scene.shop.clock)
+    anchoring.anchor()
+    assert checks.chain(store, anchoring.read()) == []
+    last = store.entries(DOMAIN)[-2]
+    scene.sql("DELETE FROM playbook_journal WHERE seq > :seq", seq=last.seq)
+    scene.sql("UPDATE domains SET seq = :seq, head_hash = :hash", seq=last.seq, hash=last.hash)
+    (said,) = checks.chain(store, anchoring.read())
+    assert f"entry {last.seq + 1} was cut off" in said
