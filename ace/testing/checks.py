@@ -40,6 +40,7 @@ Report = tuple[str, str]
 
 __all__ = ["Held", "chain", "counters", "effects", "everything", "indexed", "read", "reports", "tables"]
 
+EFFECTS = ("add", "increment", "observe")  # the kinds of entries that an episode makes
 UNREADABLE = (InvalidInput, ValueError, LookupError, TypeError)
 
 
@@ -200,12 +201,14 @@ def _misdone(held: Held, domain: str) -> Iterator[tuple[Row, str]]:
     """Each report whose effect is not its result, and how."""
     done = _done_by_episodes(held, domain)
     for row in held.of("episodes", domain):
-        adds, votes = done["add", row["id"]], done["increment", row["id"]]
+        adds, votes, seen = (done[kind, row["id"]] for kind in EFFECTS)
         result = json.loads(row["result"]) if row["state"] == "done" and row["result"] else None
-        if result is None and (adds or votes):
+        if result is None and (adds or votes or seen):
             yield row, f"is {row['state']}, and yet the journal has {adds} bullets and {votes} votes of it"
         elif result is not None and (adds, votes) != (told := _told(result)):
             yield row, f"brought {told[0]} bullets and {told[1]} votes, the journal has {adds} and {votes}"
+        if seen > 1:
+            yield row, f"was observed {seen} times"
 
 
 def _told(result: Mapping[str, Any]) -> tuple[int, int]:
@@ -215,20 +218,20 @@ def _told(result: Mapping[str, Any]) -> tuple[int, int]:
 
 def _done_by_episodes(held: Held, domain: str) -> Counter[tuple[str, str]]:
     """How many entries of each kind each episode has made, rolled back since or not."""
-    approved = _approved(held, domain)
-    made: Counter[tuple[str, str]] = Counter()
+    approved, made = _approved(held, domain), Counter[tuple[str, str]]()
     for row in held.of("playbook_journal", domain):
-        body = json.loads(row["body"]) if row["kind"] in ("add", "increment") else {}
-        match row["kind"]:
-            case "add":
-                about = body["id"], body["origin"]["episode_id"]
-            case "increment":
-                about = body["bullet_id"], body["episode_id"]
-            case _:
-                continue
-        if about not in approved:
-            made[row["kind"], about[1]] += 1
+        if row["kind"] in EFFECTS:
+            own, episode = _about(row["kind"], json.loads(row["body"]))
+            if (own, episode) not in approved:
+                made[row["kind"], episode] += 1
     return made
+
+
+def _about(kind: str, body: Mapping[str, Any]) -> tuple[str, str]:
+    """The bullet and the episode an entry is about; no bullet where it is an observation."""
+    if kind == "add":
+        return body["id"], body["origin"]["episode_id"]
+    return body.get("bullet_id", ""), body["episode_id"]
 
 
 def _approved(held: Held, domain: str) -> set[tuple[str, str]]:

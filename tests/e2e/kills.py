@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from ace.models.episode import EpisodeState
 from ace.models.integrity import Anchored
 from ace.repositories.episode_repository import EpisodeRepository
@@ -83,8 +85,7 @@ class Reaper(threading.Thread):
         post, lot = self._random.choice(self._town.posts), self._random.random()
         kind = post.name.split("-")[0]
         if kind == "server" and lot < 0.5:
-            post.kill_a_child()
-            self.kills["server's process"] += 1
+            self.kills["server's process"] += post.kill_a_child()
         elif kind == "reflector" and lot < 0.25:
             self._outlive_its_lease(post)
             self.kills["reflector frozen"] += 1
@@ -109,6 +110,7 @@ def siege(reports: int, seed: int, home: Path, models_dir: Path, say: Callable[[
         drained = time.monotonic()
         figures.requeued = _drain(running)
         figures.drained_in_s = round(time.monotonic() - drained, 1)
+        _look_in(running)
         running.stop()
         say("checking")
         _check(running, ledger, figures)
@@ -166,6 +168,19 @@ def _drain(running: Town) -> int:
 
     wait_until(all_done, DRAIN_S, lambda: f"{episodes.counts()}\n{running.logs()[-5000:]}")
     return requeued
+
+
+def _look_in(running: Town) -> None:
+    """Whoever is left answers for its health and its figures, whatever the dead were writing when they died."""
+    for url in (server + path for server in running.urls for path in ("/livez", "/health", "/metrics")):
+        wait_until(lambda: _is_well(url), START_S, lambda: f"{url} does not answer\n{running.logs()[-5000:]}")  # noqa: B023
+
+
+def _is_well(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=10).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _check(running: Town, ledger: Ledger, figures: Figures) -> None:

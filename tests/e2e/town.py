@@ -11,7 +11,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,15 +55,14 @@ class Post:
     def thaw(self) -> None:
         self._tell(signal.SIGCONT)
 
-    def kill_a_child(self) -> None:
-        """SIGKILL to one of the processes it has started, if it has; what it is good for it must start again itself."""
-        with self._lock:
-            try:
-                children = psutil.Process(self._process.pid).children()
-            except psutil.NoSuchProcess:
-                return
-            for child in children[-1:]:
-                child.send_signal(signal.SIGKILL)
+    def kill_a_child(self) -> bool:
+        """SIGKILL to a process it has started and must start again itself; whether there was one."""
+        with self._lock, suppress(psutil.Error):
+            for child in psutil.Process(self._process.pid).children():
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    child.kill()
+                    return True
+        return False
 
     def ensure(self) -> bool:
         """Start it unless it runs; whether it had to be started."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ace.models.plan import Increment, Operation
+from ace.models.observation import Observation
+from ace.models.plan import Archive, Increment, Observe, Operation, Pairs
 from ace.models.playbook import PlaybookStage
 from ace.repositories import rules, statements
 from ace.repositories.database import Database
@@ -165,6 +166,12 @@ def effect_before_it_is_done(scene: Scene) -> str:
     return f"episode {REPORT} is queued, and yet the journal has 2 bullets and 3 votes of it"
 
 
+def observed_twice(scene: Scene) -> str:
+    seen = Observe(observation=Observation(episode_id=REPORT, success=True))
+    write(scene.shop.store, seen, seen)
+    return f"episode {REPORT} was observed 2 times"
+
+
 def report_lost(scene: Scene) -> str:
     scene.sql("DELETE FROM episodes")
     return f"episode {REPORT} was acknowledged and is lost"
@@ -225,6 +232,7 @@ PLANTS = [
     ("effects", effect_applied_twice),
     ("effects", effect_lost),
     ("effects", effect_before_it_is_done),
+    ("effects", observed_twice),
     ("reports", report_lost),
     ("reports", report_dead),
     ("indexed", vector_lost_for_the_index),
@@ -246,6 +254,13 @@ def test_what_is_broken_is_named(scene: Scene, checker: str, plant: Callable[[Sc
     found = scene.said()[checker]
     assert any(words in said for said in found), found
     assert all(said.startswith(f"{DOMAIN}: ") for said in found)
+
+
+def test_kinds_that_change_no_bullet_are_passed_over(scene: Scene) -> None:
+    own = scene.own(KNOWN[1])
+    write(scene.shop.store, Observe(observation=Observation(episode_id="e9")), Pairs(bullet_id=own, wins=3, losses=1),
+          Archive(bullet_id=own, reason="nobody asks for it"))  # fmt: skip
+    assert [said for found in scene.said().values() for said in found] == []
 
 
 def test_ids_that_also_sent_insights_directly_are_passed_over(scene: Scene) -> None:
