@@ -34,7 +34,7 @@ from tests.e2e.servers import wait_until
 from tests.e2e.town import LEASE_S, Post, Town, town
 
 AGENTS = 4
-PAUSE_S = (0.5, 4.0)  # between two kills
+PAUSE_S = (0.3, 3.0)  # between two kills
 START_S, DRAIN_S = 60.0, 300.0
 CUT_SHORT = statement("UPDATE episodes SET due_at = reported_at WHERE state = 'queued' AND due_at > reported_at")
 
