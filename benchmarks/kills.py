@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.world import MODELS
-from tests.e2e.kills import as_line, siege
+from tests.e2e.kills import Figures, as_line, siege
 
 
 def main() -> int:
@@ -22,7 +22,8 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     with TemporaryDirectory() as home:
-        figures = siege(given.episodes, given.seed, Path(home), MODELS, lambda told: print(told, file=sys.stderr))
+        asked = Figures(seed=given.seed, reports=given.episodes)
+        figures = siege(asked, Path(home), MODELS, lambda told: print(told, file=sys.stderr))
     print(as_line(figures))
     return 1 if figures.complaints else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ace.core.observing import observe
 from ace.core.ports import Transaction
 from ace.core.review import Policy
 from ace.curator.semantic_curator import SemanticCurator
@@ -84,7 +85,8 @@ class Workshop:
             Vote(bullet_id=self.id_of(KNOWN[1]), tag=Tag.HARMFUL),
         )
         lessons = tuple(Insight(content=text) for text in LESSONS)
-        delta = Delta(episode_id=claim.episode.id, insights=lessons, votes=votes)
+        seen = observe(claim.episode, mark="0" * 16)
+        delta = Delta(episode_id=claim.episode.id, insights=lessons, votes=votes, observation=seen)
 
         def along(transaction: Transaction, result: MergeResult) -> None:
             figures = {"added": 2, "merged": 1, "held": 1, "votes": 2}

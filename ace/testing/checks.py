@@ -21,11 +21,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ace.core import replay
 from ace.core.ports import PlaybookStore
 from ace.errors import InvalidInput
 from ace.models.integrity import Anchored
 from ace.models.journal import Entry, Position
-from ace.repositories import rules
 from ace.repositories.database import Database
 from ace.repositories.dump import KNOWN, Dump
 from ace.repositories.playbook_repository import PlaybookRepository
@@ -175,7 +175,7 @@ def _first_column(where: str, expected: Row, found: Row) -> Iterator[str]:
 
 def _miscounted(held: Held, domain: str) -> Iterator[str]:
     try:
-        standing = rules.standing(held.entries(domain), held.domains[domain].seq)
+        standing = replay.standing(held.entries(domain), held.domains[domain].seq)
     except UNREADABLE as error:
         yield f"the journal cannot be counted: {error}"
         return

@@ -34,7 +34,7 @@ from tests.e2e.servers import wait_until
 from tests.e2e.town import LEASE_S, Post, Town, town
 
 AGENTS = 4
-PAUSE_S = (0.3, 3.0)  # between two kills
+PAUSE_S = (0.3, 3.0)  # between two kills, at least and at most
 START_S, DRAIN_S = 60.0, 300.0
 CUT_SHORT = statement("UPDATE episodes SET due_at = reported_at WHERE state = 'queued' AND due_at > reported_at")
 
@@ -45,6 +45,7 @@ class Figures:
 
     seed: int
     reports: int
+    pause_s: tuple[float, float] = PAUSE_S
     acknowledged: int = 0
     unanswered: int = 0  # sent once, and not answered
     direct: int = 0
@@ -68,13 +69,14 @@ class Figures:
 class Reaper(threading.Thread):
     """Kills one thing after the other until told to stop, and starts it again; Postgres once, half-way."""
 
-    def __init__(self, town: Town, seed: int, half_way: Callable[[], bool]) -> None:
+    def __init__(self, town: Town, figures: Figures, half_way: Callable[[], bool]) -> None:
         super().__init__(daemon=True)
-        self._town, self._random, self._half_way = town, random.Random(seed), half_way
+        self._town, self._random, self._half_way = town, random.Random(figures.seed), half_way
+        self._pause_s = figures.pause_s
         self.over, self.kills, self.restarts, self.started_again = threading.Event(), Counter[str](), 0, 0
 
     def run(self) -> None:
-        while not self.over.wait(self._random.uniform(*PAUSE_S)):
+        while not self.over.wait(self._random.uniform(*self._pause_s)):
             self.started_again += self._town.tend()
             if not self.restarts and self._half_way():
                 self._town.postgres.restart()
@@ -102,9 +104,9 @@ class Reaper(threading.Thread):
         post.thaw()
 
 
-def siege(reports: int, seed: int, home: Path, models_dir: Path, say: Callable[[str], None] = print) -> Figures:
-    """All of it; the figures, with every complaint."""
-    start, figures = time.monotonic(), Figures(seed=seed, reports=reports)
+def siege(figures: Figures, home: Path, models_dir: Path, say: Callable[[str], None] = print) -> Figures:
+    """All of it, as the figures say; they are completed, with every complaint."""
+    start = time.monotonic()
     with town(home, models_dir) as running:
         ledger = _besieged(running, figures, say)
         drained = time.monotonic()
@@ -125,7 +127,7 @@ def _besieged(running: Town, figures: Figures, say: Callable[[str], None]) -> Le
     for number in range(figures.reports):
         work.put(number)
     agents = [Agent(work, running.urls, hot, ledger, figures.seed) for _ in range(AGENTS)]
-    reaper = Reaper(running, figures.seed, lambda: 2 * work.qsize() < figures.reports)
+    reaper = Reaper(running, figures, lambda: 2 * work.qsize() < figures.reports)
     for thread in (*agents, reaper):
         thread.start()
     while any(agent.is_alive() for agent in agents):
@@ -188,7 +190,7 @@ def _check(running: Town, ledger: Ledger, figures: Figures) -> None:
     index = FaissManager(store, running.home / "data" / "indices")
     held = checks.read(database)
     lost, doubled = checks.reports(held, ledger.acknowledged), [*checks.effects(held), *checks.counters(held)]
-    doubled += taught_once(held, ledger)
+    doubled += [*taught_once(held, ledger), *observed_once(held, ledger)]
     figures.acknowledged, figures.unanswered = len(ledger.acknowledged), len(ledger.unanswered)
     figures.direct, figures.statuses = len(ledger.taught), dict(ledger.statuses)
     figures.entries = sum(position.seq for position in held.domains.values())
@@ -207,14 +209,8 @@ def _anchored(running: Town, store: PlaybookRepository) -> Anchored:
 
 
 def taught_once(held: checks.Held, ledger: Ledger) -> list[str]:
-    """Each direct request whose answer is not what the journal has of it, and what nobody has sent."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for domain in held.domains:
-        for entry in held.entries(domain):
-            if entry.kind in ("add", "increment"):
-                episode = entry.body["origin"]["episode_id"] if entry.kind == "add" else entry.body["episode_id"]
-                found[domain, episode, entry.kind] += 1
-    said = []
+    """Each direct request whose answer is not what the journal has of it."""
+    found, said = _made(held), []
     for (domain, own), answer in ledger.taught.items():
         outcomes = Counter(one["outcome"] for one in answer["outcomes"])
         expected = (outcomes["added"] + outcomes["linked"], outcomes["merged"] + 1)
@@ -222,6 +218,24 @@ def taught_once(held: checks.Held, ledger: Ledger) -> list[str]:
         if made != expected:
             said.append(f"{domain}: {own} was answered {expected} bullets and votes, the journal has {made}")
     return said
+
+
+def observed_once(held: checks.Held, ledger: Ledger) -> list[str]:
+    """Each acknowledged report that the journal has not exactly one observation of."""
+    found = _made(held)
+    counted = {(domain, own): found[domain, own, "observe"] for domain, own in sorted(ledger.acknowledged)}
+    return [f"{domain}: {own} was observed {n} times" for (domain, own), n in counted.items() if n != 1]
+
+
+def _made(held: checks.Held) -> Counter[tuple[str, str, str]]:
+    """How many entries of each kind each episode has made in each domain."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for domain in held.domains:
+        for entry in held.entries(domain):
+            body = entry.body["origin"] if entry.kind == "add" else entry.body
+            if "episode_id" in body:
+                found[domain, body["episode_id"], entry.kind] += 1
+    return found
 
 
 def as_line(figures: Figures) -> str:

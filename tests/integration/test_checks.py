@@ -167,8 +167,7 @@ def effect_before_it_is_done(scene: Scene) -> str:
 
 
 def observed_twice(scene: Scene) -> str:
-    seen = Observe(observation=Observation(episode_id=REPORT, success=True))
-    write(scene.shop.store, seen, seen)
+    write(scene.shop.store, Observe(observation=Observation(episode_id=REPORT, success=True)))
     return f"episode {REPORT} was observed 2 times"
 
 
