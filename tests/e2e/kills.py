@@ -33,7 +33,7 @@ from tests.e2e.agents import DOMAINS, Agent, Ledger
 from tests.e2e.servers import wait_until
 from tests.e2e.town import LEASE_S, Post, Town, town
 
-AGENTS = 4
+AGENTS, LEAST = 4, 3  # agents, and kills at least
 PAUSE_S = (0.3, 3.0)  # between two kills, at least and at most
 START_S, DRAIN_S = 60.0, 300.0
 CUT_SHORT = statement("UPDATE episodes SET due_at = reported_at WHERE state = 'queued' AND due_at > reported_at")
@@ -69,16 +69,21 @@ class Figures:
 class Reaper(threading.Thread):
     """Kills one thing after the other until told to stop, and starts it again; Postgres once, half-way."""
 
-    def __init__(self, town: Town, figures: Figures, half_way: Callable[[], bool]) -> None:
+    def __init__(self, town: Town, figures: Figures) -> None:
         super().__init__(daemon=True)
-        self._town, self._random, self._half_way = town, random.Random(figures.seed), half_way
-        self._pause_s = figures.pause_s
-        self.over, self.kills, self.restarts, self.started_again = threading.Event(), Counter[str](), 0, 0
+        self._town, self._random, self._pause_s = town, random.Random(figures.seed), figures.pause_s
+        self.half_way, self.over, self.kills, self.restarts, self.started_again = (
+            threading.Event(),
+            threading.Event(),
+            Counter[str](),
+            0,
+            0,
+        )
 
     def run(self) -> None:
         while not self.over.wait(self._random.uniform(*self._pause_s)):
             self.started_again += self._town.tend()
-            if not self.restarts and self._half_way():
+            if not self.restarts and self.half_way.is_set():
                 self._town.postgres.restart()
                 self.restarts += 1
             self._strike()
@@ -121,25 +126,32 @@ def siege(figures: Figures, home: Path, models_dir: Path, say: Callable[[str], N
 
 
 def _besieged(running: Town, figures: Figures, say: Callable[[str], None]) -> Ledger:
-    """Reports and kills, until every agent is done; what they know."""
-    ledger, work = Ledger(), queue.SimpleQueue[int]()
+    """Reports and kills, until every agent is done and enough was killed; what the agents know."""
+    ledger, reaper, half = Ledger(), Reaper(running, figures), figures.reports // 2
     hot = _hot_bullets(running, ledger)
-    for number in range(figures.reports):
-        work.put(number)
-    agents = [Agent(work, running.urls, hot, ledger, figures.seed) for _ in range(AGENTS)]
-    reaper = Reaper(running, figures, lambda: 2 * work.qsize() < figures.reports)
-    for thread in (*agents, reaper):
-        thread.start()
-    while any(agent.is_alive() for agent in agents):
-        agents[0].join(10)
-        say(f"{figures.reports - work.qsize()} of {figures.reports}, {sum(reaper.kills.values())} kills")
-        for agent in agents[1:]:
-            agent.join(0 if agents[0].is_alive() else None)
+    reaper.start()
+    for numbers in (range(half), range(half, figures.reports)):
+        _wave(running, hot, ledger, figures.seed, numbers)
+        say(f"{numbers.stop} of {figures.reports}, {sum(reaper.kills.values())} kills")
+        reaper.half_way.set()
+    wait_until(lambda: reaper.restarts and sum(reaper.kills.values()) >= LEAST, START_S)
     reaper.over.set()
     reaper.join()
     figures.kills, figures.postgres_restarts = dict(reaper.kills), reaper.restarts
     figures.started_again = reaper.started_again
     return ledger
+
+
+def _wave(running: Town, hot: dict[str, str], ledger: Ledger, seed: int, numbers: range) -> None:
+    """Have these reports made by a few agents beside each other."""
+    work = queue.SimpleQueue[int]()
+    for number in numbers:
+        work.put(number)
+    agents = [Agent(work, running.urls, hot, ledger, seed) for _ in range(AGENTS)]
+    for agent in agents:
+        agent.start()
+    for agent in agents:
+        agent.join()
 
 
 def _hot_bullets(running: Town, ledger: Ledger) -> dict[str, str]:
