@@ -105,5 +105,8 @@ def _say(domain: str, purged: Purged, as_json: bool, verb: str) -> None:
     for one in purged.tainted:
         typer.echo(f"{one.bullet.id}  {one.bullet.stage.value}  {one.why}")
     typer.echo(f"{domain}: {len(purged.tainted)} bullets {verb}, {purged.already} were quarantined already")
+    if purged.reviews:
+        rejected = verb.replace("quarantined", "rejected")
+        typer.echo(f"{len(purged.reviews)} insights from there that waited for a person {rejected}")
     if purged.waiting:
         typer.echo(f"{purged.waiting} episodes of {purged.suspect} still wait to be learned from: purge again later.")
