@@ -16,6 +16,7 @@ Zeller A, Hildebrandt R, "Simplifying and isolating failure-inducing input", IEE
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import pairwise
 
 from ace.models.replay import Finding, Guilt
 
@@ -83,7 +84,7 @@ class Inquiry:
 def _cut(items: Shown, parts: int) -> Iterator[Shown]:
     """The items in so many parts of nearly the same size, in order."""
     edges = [len(items) * number // parts for number in range(parts + 1)]
-    return (items[start:end] for start, end in zip(edges, edges[1:], strict=False))
+    return (items[start:end] for start, end in pairwise(edges))
 
 
 def _without(items: Shown, part: Shown) -> Shown:
