@@ -1,7 +1,7 @@
 """A small office for tests about replays: what each bullet does to an answer is known.
 
-The code of item x is x-x. Of itself the clerk knows it of the even ones. A bullet with "ledger" in it makes every
-answer right, one with "guess" every answer wrong, any other changes nothing.
+The code of item x is x-x. Of itself the clerk knows it of the even ones. The helpful bullet makes every answer right,
+the harmful one every answer wrong, any other changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def rule(question: str, advice: Iterable[str]) -> str:
     """The clerk's answer."""
     number = int("".join(char for char in question if char.isdigit()) or 0)
     told = " ".join(advice)
-    knows = "guess" not in told and ("ledger" in told or number % 2 == 0)
+    knows = HARMFUL not in told and (HELPFUL in told or number % 2 == 0)
     return f"{number}-{number}" if knows else "no idea"
 
 
