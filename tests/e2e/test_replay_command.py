@@ -85,21 +85,21 @@ def shop(tmp_path: Path, llm: ScriptedLLM, models_dir: Path) -> Iterator[Shop]:
     database.close()
 
 
-def run_stage_manager(shop: Shop, llm: ScriptedLLM) -> None:
+def run_stage_manager(shop: Shop) -> None:
     environment = {**os.environ, "ACE_DATA_DIR": str(shop.ace.home / "data"), "ACE_POLICY": "evidence"}
     command = [sys.executable, "-m", "ace.ops.stage_manager", "--domain", SHOP]
     subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
 
 
-def test_pairs_promote_what_helps_and_quarantine_what_harms(shop: Shop, llm: ScriptedLLM) -> None:
+def test_pairs_promote_what_helps_and_quarantine_what_harms(shop: Shop) -> None:
     helpful, harmful, placebo = shop.add(HELPFUL, HARMFUL, PLACEBO, voted=True)
     shop.report(24)
-    run_stage_manager(shop, llm)
+    run_stage_manager(shop)
     assert {shop.stage(own) for own in (helpful, harmful, placebo)} == {PlaybookStage.SHADOW}, "votes are not enough"
     found = [shop.replay("bullet", own, "--pairs", "20") for own in (helpful, harmful, placebo)]
     assert [one["ended"] for one in found] == ["helps", "harms", "enough"]
     assert [(one["pairs"]["wins"], one["pairs"]["losses"]) for one in found] == [(4, 0), (0, 3), (0, 0)]
-    run_stage_manager(shop, llm)
+    run_stage_manager(shop)
     assert [shop.stage(own).value for own in (helpful, harmful, placebo)] == ["staging", "quarantined", "shadow"]
     assert_sound(shop.store, SHOP)
 
@@ -118,7 +118,7 @@ def test_a_limit_stops_politely_and_a_higher_one_goes_on(shop: Shop, llm: Script
     assert third["all_pairs"]["ties"] == sum(entry["ties"] for entry in shop.pairs()) == 12
 
 
-@pytest.mark.parametrize("moment", [1, 6, 13])
+@pytest.mark.parametrize("moment", [1, 7])
 def test_a_killed_run_neither_loses_nor_doubles_a_pair(shop: Shop, llm: ScriptedLLM, moment: int) -> None:
     (own,) = shop.add(HELPFUL)
     shop.report(30)
@@ -156,8 +156,8 @@ def test_two_releases_are_compared_on_the_same_tasks(shop: Shop) -> None:
     assert "worse" in text
 
 
-@pytest.mark.parametrize("place", [0, 17, 39])
-def test_the_one_of_forty_that_broke_a_task_is_named_and_taken_out(shop: Shop, llm: ScriptedLLM, place: int) -> None:
+def test_the_one_of_forty_that_broke_a_task_is_named_and_taken_out(shop: Shop, llm: ScriptedLLM) -> None:
+    place = 17
     texts = [f"Note {number}: be friendly." for number in range(40)]
     texts[place] = HARMFUL
     own = shop.add(*texts)
