@@ -40,12 +40,14 @@ def task(number: int, *, truth: bool = True) -> Task:
                 ground_truth=f"{number}-{number}" if truth else None)  # fmt: skip
 
 
-def reported(number: int, *, truth: bool = True, shown: Sequence[str] = (), domain: str = DOMAIN) -> Episode:
+def reported(
+    number: int, *, name: str = "", truth: bool = True, shown: Sequence[str] = (), domain: str = DOMAIN
+) -> Episode:
     """An episode of an agent that was shown these bullets."""
-    asked = task(number, truth=truth)
+    asked, own = task(number, truth=truth), name or f"e{number}"
     return Episode(
-        id=f"e{number}", domain_id=domain, task=asked, reported_at=float(number),
-        trajectory=Trajectory(task_id=asked.id, episode_id=f"e{number}", answer="?", shown=tuple(shown)),
+        id=own, domain_id=domain, task=asked, reported_at=float(number),
+        trajectory=Trajectory(task_id=asked.id, episode_id=own, answer="?", shown=tuple(shown)),
         feedback=Feedback(correct=None, expected=asked.ground_truth),
     )  # fmt: skip
 

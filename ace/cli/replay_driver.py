@@ -1,7 +1,8 @@
 """A replay from the command line: its folder, the pairs shown as they come, its figures at the end.
 
-The folder's name follows from what was asked, so the same command goes on with a run that was stopped. One that has
-ended is left alone: the same command then starts the next, `…-2`, on tasks that are fresh.
+The folder's name follows from what was asked, so the same command goes on with a run that was stopped. A run of pairs
+that has ended is left alone: the same command then starts the next, `…-2`, on tasks that are fresh. The others write no
+evidence: the same command gives the same answer again, and pays for nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from ace.services.time_travel import Past
 
 
+MAKING_EVIDENCE = ("bullet", "due")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """What was asked for on the command line; `subject` is what is replayed, in JSON."""
@@ -61,11 +65,13 @@ class Bench:
 
     @cached_property
     def run_id(self) -> str:
-        """As asked for, or kind and a hash of everything that shapes the run: the first of that name not ended."""
+        """As asked for, or kind and a hash of everything that shapes the run; of pairs, the first that has not ended."""
         if self.ask.run:
             return check_domain(self.ask.run)
         digest = hashlib.sha256(json.dumps(self._config, sort_keys=True).encode()).hexdigest()
         base, runs = f"replay-{self.ask.kind}-{digest[:10]}", get_settings().path("runs")
+        if self.ask.kind not in MAKING_EVIDENCE:
+            return base
         names = (base if number == 1 else f"{base}-{number}" for number in range(1, 1_000_000))
         return next(name for name in names if not _has_ended(runs / name))
 

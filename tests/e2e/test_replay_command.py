@@ -1,88 +1,24 @@
 """`ace replay` as it is typed, against a model server over HTTP whose bullets have known effects."""
 
+# ruff: noqa: F811  fixtures
+
 from __future__ import annotations
 
 import json
 import math
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ace.models.plan import Add
 from ace.models.playbook import PlaybookStage
-from ace.repositories import schema
-from ace.repositories.database import Database
-from ace.repositories.episode_repository import EpisodeRepository
-from ace.repositories.playbook_repository import PlaybookRepository
-from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, say
-from ace.utils.embeddings import LocalEmbedder
-from tests.e2e.conftest import Ace
-from tests.playbooks import NOW, assert_sound, bullet, write
-from tests.replays import HARMFUL, HELPFUL, PLACEBO, reported, rule, supported, task
-
-SHOP = "shop"
-
-
-def answer(request: ChatRequest) -> Reply:
-    item = re.findall(r"code of item (\d+)", request.prompt)[-1]
-    told = {"reasoning": "looked it up", "answer": rule(f"item {item}", [request.prompt]), "cited": []}
-    return say(json.dumps(told), delay_s=0.01)
-
-
-@pytest.fixture
-def llm() -> Iterator[ScriptedLLM]:
-    with ScriptedLLM(answer) as server:
-        yield server
-
-
-class Shop:
-    """A domain with bullets of known effect and reported episodes, and the command."""
-
-    def __init__(self, ace: Ace, database: Database, embedder: LocalEmbedder) -> None:
-        self.ace, self._embedder = ace, embedder
-        self.store, self.episodes = PlaybookRepository(database), EpisodeRepository(database)
-
-    def add(self, *texts: str, voted: bool = False) -> list[str]:
-        made = [bullet(text, domain=SHOP) for text in texts]
-        vectors = dict(zip((one.id for one in made), self._embedder.embed(texts), strict=True))
-        with self.store.transaction(SHOP) as transaction:
-            transaction.apply([Add(bullet=one) for one in made], vectors=vectors, now=NOW)
-        for one in made if voted else ():
-            write(self.store, *supported(one.id), domain=SHOP)
-        return [one.id for one in made]
-
-    def report(self, count: int) -> None:
-        for number in range(count):
-            self.episodes.report(reported(number, domain=SHOP))
-
-    def replay(self, *words: str) -> Any:
-        return self.ace.json("replay", *words, "--domain", SHOP)
-
-    def stage(self, own: str) -> PlaybookStage:
-        return self.store.get_many(SHOP, [own])[0].stage
-
-    def pairs(self) -> list[dict[str, Any]]:
-        return [entry.body for entry in self.store.entries(SHOP) if entry.kind == "pairs"]
-
-
-@pytest.fixture
-def shop(tmp_path: Path, llm: ScriptedLLM, models_dir: Path) -> Iterator[Shop]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("ACE_")}
-    ours = {"ACE_DATA_DIR": str(tmp_path / "data"), "ACE_MODELS_DIR": str(models_dir), "ACE_MODEL": "openai/clerk",
-            "ACE_MODEL_BASE_URL": llm.url, "ACE_POLICY": "evidence"}  # fmt: skip
-    (tmp_path / "data").mkdir()
-    database = Database(f"sqlite:///{tmp_path / 'data' / 'ace.db'}")
-    schema.require_head(database)
-    yield Shop(Ace(tmp_path, {**kept, **ours}), database, LocalEmbedder(models_dir))
-    database.close()
+from ace.testing.llm import ScriptedLLM
+from tests.e2e.shop import SHOP, Shop, llm, shop  # noqa: F401  fixtures
+from tests.playbooks import assert_sound, bullet
+from tests.replays import HARMFUL, HELPFUL, PLACEBO, reported, task
 
 
 def run_stage_manager(shop: Shop) -> None:
@@ -102,6 +38,7 @@ def test_pairs_promote_what_helps_and_quarantine_what_harms(shop: Shop) -> None:
     run_stage_manager(shop)
     assert [shop.stage(own).value for own in (helpful, harmful, placebo)] == ["staging", "quarantined", "shadow"]
     assert_sound(shop.store, SHOP)
+    assert "sound" in shop.ace("playbook", "verify", "--domain", SHOP).stdout
 
 
 def test_a_limit_stops_politely_and_a_higher_one_goes_on(shop: Shop, llm: ScriptedLLM) -> None:
@@ -165,6 +102,8 @@ def test_the_one_of_forty_that_broke_a_task_is_named_and_taken_out(shop: Shop, l
     found = shop.replay("blame", "e2", "--quarantine", "--reason", "makes clerks guess")
     assert [[one["text"] for one in cause] for cause in found["causes"]] == [[HARMFUL]]
     assert found["runs"] == len(llm.requests) <= 2 * math.ceil(math.log2(40)) + 3
+    assert shop.replay("blame", "e2")["causes"] == found["causes"]
+    assert found["runs"] == len(llm.requests), "asked again, it pays for nothing"
     assert (found["quarantined"], shop.stage(own[place])) == ([own[place]], PlaybookStage.QUARANTINED)
     assert sum(shop.stage(one) == PlaybookStage.QUARANTINED for one in own) == 1
 
