@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
     from ace.services.anchoring import Anchoring
+    from ace.services.attempts import Attempts
     from ace.services.backups import Backups
+    from ace.services.blaming import Blaming
     from ace.services.books import Books
     from ace.services.drills import Search
     from ace.services.health import HealthCheck
@@ -48,7 +50,10 @@ if TYPE_CHECKING:
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.reflection import Reflection
+    from ace.services.release_replays import Showing
     from ace.services.releases import Releases
+    from ace.services.replay_tasks import ReplayTasks
+    from ace.services.replays import Replays
     from ace.services.retrieval import Retrieval
     from ace.services.review import Reviews
     from ace.services.rollback import Rollbacks
@@ -71,6 +76,7 @@ class Workshop:
 
     learning: Learning
     training: Training
+    attempts: Attempts
 
 
 class App:
@@ -198,6 +204,35 @@ class App:
         from ace.services.worth import Appraisal
 
         return Appraisal(self.store, self.books, policy=Policy(self.settings.policy), levels=self.gates)
+
+    @cached_property
+    def replay_tasks(self) -> ReplayTasks:
+        from ace.services.replay_tasks import ReplayTasks
+
+        return ReplayTasks(store=self.store, episodes=self.episodes, embedder=self.embedder, model=self.settings.model,
+                           floor=self.settings.similarity_floor)  # fmt: skip
+
+    @cached_property
+    def replays(self) -> Replays:
+        from ace.services.replays import Replays
+
+        return Replays(self.store, self.clock, tasks=self.replay_tasks, levels=self.gates, books=self.books)
+
+    @cached_property
+    def blaming(self) -> Blaming:
+        from ace.services.blaming import Blaming
+
+        return Blaming(self.store, self.episodes)
+
+    @cached_property
+    def showing(self) -> Showing:
+        """How contexts are made for playbooks as they were."""
+        from ace.core.ranking import VISIBLE
+        from ace.services.release_replays import Showing
+
+        given = self.settings
+        return Showing(embedder=self.embedder, stages=VISIBLE[Traffic(given.env)], floor=given.similarity_floor,
+                       trust_weight=given.trust_weight, k=given.k, token_budget=given.token_budget)  # fmt: skip
 
     @cached_property
     def retrieval(self) -> Retrieval:
@@ -407,6 +442,7 @@ class App:
     @contextmanager
     def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
+        from ace.services.attempts import Attempts
         from ace.services.learning import Learning
         from ace.services.training import Training
         from ace.utils.call_ledger import CallLedger
@@ -430,6 +466,7 @@ class App:
             yield Workshop(
                 learning=learning,
                 training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+                attempts=Attempts(generator, folder),
             )
 
     @contextmanager

@@ -18,6 +18,8 @@ from ace.cli import (
     models,
     playbook,
     releases,
+    replay,
+    replay_blame,
     review,
     runs,
     serve,
@@ -41,6 +43,8 @@ simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
+app.add_typer(replay.app, name="replay")
+replay_blame.register(replay.app)
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
