@@ -9,16 +9,19 @@ import sys
 
 import typer
 
-from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve, simulate
+from ace.cli import database, history, journal, keys, manual, models, playbook, releases, review, runs, serve, simulate
 from ace.errors import AceError, exit_code
+
+NEEDS_NO_SETTINGS = {"init", "doctor", "version"}
 
 app = typer.Typer(
     name="ace",
     help="A playbook that LLM agents learn from what happens to them.",
-    epilog="Start with: ace demo",
+    epilog="Example: ace demo, or with your own model: ace init, then ace doctor",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain text: Rich alone takes longer to import than help may take
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": manual.WIDTH},
 )
 runs.register(app)
 serve.register(app)
@@ -35,7 +38,9 @@ app.add_typer(keys.app, name="keys")
 
 @app.callback()
 def configure() -> None:
-    """Before any command; help is shown without it."""
+    """Before any command, but for those that make or mend the settings."""
+    if NEEDS_NO_SETTINGS & set(sys.argv[1:2]):
+        return
     from ace.config import get_settings
     from ace.utils import logs
 
@@ -44,7 +49,10 @@ def configure() -> None:
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example: ace version
+    """
     from ace import __version__
 
     typer.echo(__version__)
@@ -52,6 +60,9 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; an error of ours becomes one line on stderr and an exit code."""
+    if (text := manual.asked(app, sys.argv[1:])) is not None:
+        typer.echo(text)
+        return
     try:
         app()
     except AceError as error:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
+from ace.cli.grammar import Json, Yes
 from ace.errors import InvalidInput
 
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Where = Annotated[
     str, typer.Argument(metavar="FILE_OR_URL", help="a file, s3://…/name, a name `backups` lists, latest")
 ]
@@ -77,7 +77,7 @@ def restore(
     where: Where,
     into: Annotated[str | None, typer.Option(help="a database URL; default: ACE_DATABASE_URL")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="delete what the database holds")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup into a database: all of it, or nothing. SQLite and Postgres take each other's.

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ace.cli import complete
+from ace.cli.grammar import Domain, Json
 from ace.errors import NotFound
 from ace.models.playbook import PlaybookStage, Section
 
 app = typer.Typer(help="The playbook of a domain: show it, verify it.", no_args_is_help=True)
-
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
 @app.command()
@@ -60,6 +59,8 @@ def verify(domain: Domain = "default", as_json: Json = False) -> None:
     """Check the journal's hash chain and anchors, and that replaying it gives exactly the stored playbook.
 
     Exit code 2 when something was changed behind ACE's back.
+
+    Example: ace playbook verify --domain customer-a
     """
     from ace.cli.journal import verify_domains
 
@@ -68,8 +69,13 @@ def verify(domain: Domain = "default", as_json: Json = False) -> None:
 
 @app.command()
 def diff(
-    start: Annotated[str, typer.Argument(metavar="A", help="a position, a time, release:NAME or head")],
-    end: Annotated[str, typer.Argument(metavar="B", help="the same; may be the earlier one")] = "head",
+    start: Annotated[
+        str,
+        typer.Argument(metavar="A", help="a position, a time, release:NAME or head", autocompletion=complete.positions),
+    ],
+    end: Annotated[
+        str, typer.Argument(metavar="B", help="the same; may be the earlier one", autocompletion=complete.positions)
+    ] = "head",
     domain: Domain = "default",
     as_json: Json = False,
 ) -> None:

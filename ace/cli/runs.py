@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ace.cli import complete
+from ace.cli.grammar import Domain, Json
+
 if TYPE_CHECKING:
     from ace.cli.driver import Run
 
 File = Annotated[Path, typer.Argument(help="tasks: JSONL (docs/task-format.md), FiNER or Formula as they are")]
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-RunName = Annotated[str | None, typer.Option("--run", help="folder under <data_dir>/runs; the same one continues")]
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", help="folder under <data_dir>/runs; the same one continues", autocompletion=complete.runs),
+]
 First = Annotated[int | None, typer.Option("--limit", min=1, help="only the first N tasks")]
 Seed = Annotated[int, typer.Option(help="order, split and sampling")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="model calls beside each other")]
 MaxCalls = Annotated[int | None, typer.Option(min=1, help="stop after so many model calls")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="stop after so many tokens")]
 MaxUsd = Annotated[float | None, typer.Option(min=0, help="stop after so much money")]
-Json = Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")]
 
 
 DEMO_TASKS, DEMO_HELD_OUT, DEMO_BULLETS = 60, 30, 3  # what two cores do in under a minute
@@ -124,7 +128,10 @@ def demo(
     limit: Annotated[int, typer.Option(min=1, max=100, help="tasks to learn from")] = DEMO_TASKS,
     as_json: Json = False,
 ) -> None:
-    """Learn from a small real task set with a real local model, and measure what that was worth. No API key."""
+    """Learn from a small real task set with a real local model, and measure what that was worth. No API key.
+
+    Example: ace demo
+    """
     from ace.cli.driver import unused_run
     from ace.utils.datasets import demo_files
 
