@@ -22,6 +22,12 @@ def database_url() -> str:
     return given.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
+def shell_that_asks() -> str | None:
+    """The shell that wants a command line completed, as Typer's scripts say it; None: a person runs a command."""
+    asked, _, shell = os.environ.get("_ACE_COMPLETE", "").partition("_")
+    return shell if asked == "complete" else None
+
+
 def data_dir() -> Path:
     """What `Settings.data_dir` says."""
     return Path(next(_found("data_dir"), ".ace"))

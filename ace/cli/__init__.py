@@ -5,11 +5,28 @@ Exit codes: 0 done · 1 a fault of ours · 2 something for you to mend · 3 the 
 
 from __future__ import annotations
 
+import json
 import sys
 
 import typer
 
-from ace.cli import database, history, journal, keys, manual, models, playbook, releases, review, runs, serve, simulate
+from ace import quick_settings
+from ace.cli import (
+    database,
+    history,
+    init,
+    journal,
+    keys,
+    manual,
+    models,
+    playbook,
+    releases,
+    review,
+    runs,
+    serve,
+    simulate,
+)
+from ace.cli.grammar import Json
 from ace.errors import AceError, exit_code
 
 NEEDS_NO_SETTINGS = {"init", "doctor", "version"}
@@ -17,12 +34,13 @@ NEEDS_NO_SETTINGS = {"init", "doctor", "version"}
 app = typer.Typer(
     name="ace",
     help="A playbook that LLM agents learn from what happens to them.",
-    epilog="Example: ace demo, or with your own model: ace init, then ace doctor",
+    epilog="Example: ace demo",
     no_args_is_help=True,
     rich_markup_mode=None,  # plain text: Rich alone takes longer to import than help may take
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": manual.WIDTH},
 )
+init.register(app)
 runs.register(app)
 serve.register(app)
 history.register(app)
@@ -48,21 +66,23 @@ def configure() -> None:
 
 
 @app.command()
-def version() -> None:
+def version(as_json: Json = False) -> None:
     """Print the version.
 
     Example: ace version
     """
     from ace import __version__
 
-    typer.echo(__version__)
+    typer.echo(json.dumps({"version": __version__}) if as_json else __version__)
 
 
 def main() -> None:
     """Run the command; an error of ours becomes one line on stderr and an exit code."""
+    if shell := quick_settings.shell_that_asks():
+        return _complete(shell)
     if (text := manual.asked(app, sys.argv[1:])) is not None:
         typer.echo(text)
-        return
+        return None
     try:
         app()
     except AceError as error:
@@ -71,3 +91,10 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.secho("ace: stopped; what was finished is kept.", err=True)
         sys.exit(130)
+
+
+def _complete(shell: str) -> None:
+    from ace.cli import offers
+
+    if (answer := offers.complete(app, shell)) is not None:
+        typer.echo(answer)

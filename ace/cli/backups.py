@@ -63,7 +63,9 @@ def backups(to: To = None, as_json: Json = False) -> None:
 def verify(where: Where, as_json: Json = False) -> None:
     """Check a backup without a database: its seal, every domain's hash chain, and what the journal adds up to.
 
-    Exit code 2 when it cannot be used. Example: ace db verify latest
+    Exit code 2 when it cannot be used.
+
+    Example: ace db verify latest
     """
     from ace.bootstrap import App
     from ace.cli import backup_view as view
@@ -103,7 +105,9 @@ def drill(
 ) -> None:
     """Prove that a backup can be restored: put it into a scratch database, compare every row and some searches.
 
-    Exit code 4 when it does not come back as it was. Example: ace db drill latest
+    Exit code 4 when it does not come back as it was.
+
+    Example: ace db drill latest
     """
     from ace.bootstrap import App
     from ace.cli import backup_view as view

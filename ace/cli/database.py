@@ -11,7 +11,10 @@ from ace.cli.backups import register
 from ace.cli.grammar import Json, Yes
 from ace.errors import InvalidInput
 
-app = typer.Typer(help="The database: see and move its schema, back it up, restore it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: see and move its schema, back it up, restore it.\n\nExample: ace db current",
+    no_args_is_help=True,
+)
 register(app)
 
 

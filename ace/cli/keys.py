@@ -13,7 +13,9 @@ from ace.cli.grammar import Domains, Json
 from ace.errors import InvalidInput
 from ace.models.access import ApiKey, Principal, Role
 
-app = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
+app = typer.Typer(
+    help="API keys: make, list, revoke.\n\nExample: ace keys create --role write --expires 90d", no_args_is_help=True
+)
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -30,6 +30,22 @@ class Entry:
         return str(self.context.get_help())
 
     @property
+    def summary(self) -> str:
+        """What it does, in a sentence or two."""
+        return self._paragraphs[0]
+
+    @property
+    def example(self) -> str:
+        """A command line that works; `ace COMMAND --help` shows it too."""
+        given = next(text for text in self._paragraphs if "Example: " in text)
+        return given.partition("Example: ")[2]
+
+    @property
+    def _paragraphs(self) -> list[str]:
+        told = self.context.command.help or "", self.context.command.epilog or ""
+        return [" ".join(part.split()) for text in told for part in text.split("\n\n") if part.strip()]
+
+    @property
     def inner(self) -> dict[str, Any]:
         """The commands inside it; it is a noun when there are some."""
         commands: dict[str, Any] = getattr(self.context.command, "commands", {})

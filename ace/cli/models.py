@@ -13,7 +13,9 @@ from ace.errors import MissingModelFiles
 
 USED = ("smollm2-135m-instruct", "minilm-l6", "policy-nli")  # what a default installation runs on
 
-app = typer.Typer(help="Files of the local models: list them, pull them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Files of the local models: list them, pull them.\n\nExample: ace models list", no_args_is_help=True
+)
 
 
 @app.command("list")

@@ -12,7 +12,11 @@ from ace.cli.grammar import Domain, Json
 from ace.errors import NotFound
 from ace.models.playbook import PlaybookStage, Section
 
-app = typer.Typer(help="The playbook of a domain: show it, verify it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The playbook of a domain: look at it, search it, carry it out and in.\n\n"
+    "Example: ace playbook show --domain customer-a",
+    no_args_is_help=True,
+)
 
 
 @app.command()

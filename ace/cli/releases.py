@@ -11,7 +11,11 @@ import typer
 from ace.cli.grammar import Domain, Json
 from ace.models.release import Release
 
-app = typer.Typer(help="Releases: name the playbook as it is now, to come back to it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Releases: name the playbook as it is now, to come back to it.\n\n"
+    "Example: ace release create v3 --domain customer-a",
+    no_args_is_help=True,
+)
 
 
 @app.command()

@@ -14,7 +14,11 @@ from ace.models.review import ReviewItem, ReviewState
 if TYPE_CHECKING:
     from ace.services.review import Reviews
 
-app = typer.Typer(help="What waits for a person: list, show, approve, edit, reject.", invoke_without_command=True)
+app = typer.Typer(
+    help="What waits for a person: one after the other in a terminal, or by commands.\n\n"
+    "Example: ace review --domain customer-a",
+    invoke_without_command=True,
+)
 
 
 CHOICES = "[a]pprove  [e]dit  [r]eject  [n]ext  [q]uit"
