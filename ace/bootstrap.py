@@ -372,17 +372,34 @@ class App:
     @contextmanager
     def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
-        from ace.services.learning import Learning
         from ace.services.training import Training
         from ace.utils.call_ledger import CallLedger
         from ace.utils.llm_meter import Meter
 
         ledger = CallLedger(folder)
-        meter = Meter(limits, spent=ledger.spent)
+        with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as learning:
+            yield Workshop(
+                learning=learning,
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+            )
+
+    @contextmanager
+    def answering(self, say: Callable[[str], None]) -> Iterator[Learning]:
+        """The loop for single attempts, of which nothing is kept."""
+        from ace.utils.llm_meter import Meter
+
+        with self._learning(Meter(), None, say) as learning:
+            yield learning
+
+    @contextmanager
+    def _learning(self, meter: Meter, ledger: CallLedger | None, say: Callable[[str], None]) -> Iterator[Learning]:
+        from ace.services.learning import Learning
+
         with ExitStack() as stack:
             base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
             generator, reflector = self._roles(meter, ledger, base_url)
-            learning = Learning(
+            say("ready")
+            yield Learning(
                 retrieval=self.retrieval,
                 generator=generator,
                 reflector=reflector,
@@ -390,11 +407,6 @@ class App:
                 meter=meter,
                 k=self.settings.k,
                 token_budget=self.settings.token_budget,
-            )
-            say("ready")
-            yield Workshop(
-                learning=learning,
-                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
             )
 
     @contextmanager
@@ -429,7 +441,7 @@ class App:
         with LocalModel(self.settings.models_path, threads=self.settings.llm_threads) as model:
             yield model.base_url
 
-    def _roles(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> tuple[Generator, Reflector]:
+    def _roles(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> tuple[Generator, Reflector]:
         from ace.generator.cot_generator import CoTGenerator
         from ace.utils.llm_adapter import CompactAdapter
         from ace.utils.llm_circuit_breaker import protected_predict

@@ -12,7 +12,9 @@ import typer
 
 from ace import quick_settings
 from ace.cli import (
+    ask,
     database,
+    doctor,
     history,
     init,
     journal,
@@ -41,6 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": manual.WIDTH},
 )
 init.register(app)
+doctor.register(app)
+ask.register(app)
 runs.register(app)
 serve.register(app)
 history.register(app)

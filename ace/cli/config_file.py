@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ace.config import Settings
+from ace.utils.llm_reach import key_variable
 
 CHOICES = ("model", "model_base_url", "env", "data_dir", "database_url", "embeddings_url", "embeddings_model")
 """The settings such a file speaks of, in this order; all others keep their defaults until somebody adds them."""
@@ -29,12 +30,6 @@ def render(chosen: Mapping[str, Any]) -> str:
     """The text of the file. What is not in `chosen`, or None there, stands in it as a comment."""
     parts = [f"\n# {_meaning(name)}\n{_line(name, chosen.get(name))}\n" for name in CHOICES]
     return HEAD + "".join(parts) + KEYS.format(variable=key_variable(str(chosen.get("model", ""))))
-
-
-def key_variable(model: str) -> str:
-    """The environment variable in which the model's provider looks for its key: `openai/…` in OPENAI_API_KEY."""
-    provider = model.partition("/")[0] if "/" in model else "openai"
-    return f"{provider.upper().replace('-', '_')}_API_KEY"
 
 
 def _meaning(name: str) -> str:

@@ -134,8 +134,8 @@ def _overruled(file: Path, chosen: dict[str, Any]) -> list[str]:
 
 def _next_steps(file: Path, chosen: dict[str, Any]) -> list[str]:
     """The commands that come after this one."""
-    from ace.cli.config_file import key_variable
     from ace.config import config_file
+    from ace.utils.llm_reach import key_variable
 
     local = chosen.get("model", "local") == "local"
     steps = [] if file.absolute() == config_file().absolute() else [f"export ACE_CONFIG={shlex.quote(str(file))}"]

@@ -75,8 +75,11 @@ def difference(domain: str, found: Difference) -> None:
 
 
 @contextmanager
-def status() -> Iterator[Callable[[str], None]]:
-    """A line that says what is going on; plain lines where stderr is no terminal."""
+def status(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line that says what is going on; plain lines where stderr is no terminal, nothing where it is to be quiet."""
+    if quiet:
+        yield lambda _: None
+        return
     if not err.is_terminal:
         yield lambda message: print(message, file=sys.stderr)
         return
