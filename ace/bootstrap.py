@@ -134,6 +134,11 @@ class App:
     def curator(self) -> SemanticCurator:
         return self._curator(ReviewMode.FULL)
 
+    @cached_property
+    def run_curator(self) -> SemanticCurator:
+        """For what a person at this machine starts: learning from files, importing."""
+        return self._curator(ReviewMode.SCREENS)
+
     def _curator(self, auto: ReviewMode) -> SemanticCurator:
         """A Curator whose policy is what the settings say, and `auto` where they leave it open."""
         from ace.core.review import Policy
@@ -403,7 +408,7 @@ class App:
                 retrieval=self.retrieval,
                 generator=generator,
                 reflector=reflector,
-                curator=self._curator(ReviewMode.SCREENS),
+                curator=self.run_curator,
                 meter=meter,
                 k=self.settings.k,
                 token_budget=self.settings.token_budget,
