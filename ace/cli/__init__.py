@@ -23,10 +23,12 @@ from ace.cli import (
     models,
     playbook,
     releases,
+    report,
     review,
     runs,
     serve,
     simulate,
+    worker,
 )
 from ace.cli.grammar import Json
 from ace.errors import AceError, exit_code
@@ -46,7 +48,9 @@ init.register(app)
 doctor.register(app)
 ask.register(app)
 runs.register(app)
+report.register(app)
 serve.register(app)
+worker.register(app)
 history.register(app)
 simulate.register(app)
 app.add_typer(playbook.app, name="playbook")

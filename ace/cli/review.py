@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ace.cli.grammar import Domain, Item, Json, is_terminal
+from ace.errors import UserError
 from ace.models.review import ReviewItem, ReviewState
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 
-CHOICES = "[a]pprove  [e]dit  [r]eject  [n]ext  [q]uit"
+CHOICES = "[a]pprove  [e]dit  [r]eject  [s]kip  [q]uit"
 
 
 @app.callback()
@@ -39,7 +40,12 @@ def review(context: typer.Context, domain: Domain = "default") -> None:
     last = ""
     while found := reviews.list(domain, ReviewState.WAITING, limit=1, after=last):
         last = found[0].id
-        if not _ask(reviews, found[0]):
+        try:
+            if not _ask(reviews, found[0]):
+                return
+        except UserError as error:  # decided by somebody else meanwhile, or an edit that cannot be stored
+            typer.secho(f"ace: {error}", fg="red", err=True)
+        except typer.Abort:  # the terminal is closed, or Ctrl-C: what was decided stands
             return
     typer.echo("Nothing else waits." if last else f"Nothing waits in domain {domain}.")
 
@@ -139,7 +145,7 @@ def _me() -> str:
 def _ask(reviews: Reviews, item: ReviewItem) -> bool:
     """Decide one item, or not; False to end."""
     _tell(item, as_json=False)
-    match typer.prompt(CHOICES, default="n").strip().lower()[:1]:
+    match _choice():
         case "a":
             _tell(reviews.approve(item.domain_id, item.id, by=_me()), as_json=False)
         case "e":
@@ -151,6 +157,13 @@ def _ask(reviews: Reviews, item: ReviewItem) -> bool:
         case "q":
             return False
     return True
+
+
+def _choice() -> str:
+    """One of the letters."""
+    while (letter := typer.prompt(CHOICES, default="s").strip().lower()[:1]) not in "aersnq":
+        typer.echo("One of the letters, please.", err=True)
+    return str(letter)
 
 
 def _edited(item: ReviewItem) -> str | None:
