@@ -21,6 +21,7 @@ from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from ace.core.backup_ports import BackupPlace
+    from ace.core.exposure import Shares
     from ace.core.gates import Gates
     from ace.core.ports import (
         Embedder,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ace.repositories.dump import Dump
     from ace.services.anchoring import Anchoring
     from ace.services.backups import Backups
+    from ace.services.books import Books
     from ace.services.drills import Search
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
@@ -50,9 +52,11 @@ if TYPE_CHECKING:
     from ace.services.retrieval import Retrieval
     from ace.services.review import Reviews
     from ace.services.rollback import Rollbacks
+    from ace.services.staging import Staging
     from ace.services.stewardship import Stewardship
     from ace.services.time_travel import TimeTravel
     from ace.services.training import Training
+    from ace.services.worth import Appraisal
     from ace.utils.call_ledger import CallLedger
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
@@ -180,6 +184,27 @@ class App:
         }
 
     @cached_property
+    def books(self) -> Books:
+        from ace.services.books import Books
+
+        return Books(self.store)
+
+    @cached_property
+    def staging(self) -> Staging:
+        from ace.models.evidence import Policy
+        from ace.services.staging import Staging
+
+        policy = Policy(self.settings.policy)
+        return Staging(self.store, self.clock, levels=self.gates, books=self.books, policy=policy)
+
+    @cached_property
+    def appraisal(self) -> Appraisal:
+        from ace.models.evidence import Policy
+        from ace.services.worth import Appraisal
+
+        return Appraisal(self.store, self.books, policy=Policy(self.settings.policy), levels=self.gates)
+
+    @cached_property
     def retrieval(self) -> Retrieval:
         from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
@@ -267,6 +292,16 @@ class App:
         from ace.services.receipts import Receipts
 
         return Receipts(SecretRepository(), self.clock, os.urandom)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """The chances with which bullets are shown."""
+        from ace.core.exposure import Shares
+
+        given = self.settings
+        trial = given.trial if given.policy == "evidence" else 1.0
+        return Shares(canary=given.canary, dropout=given.dropout, holdout=given.holdout, trial=trial,
+                      salt=self.receipts.salt())  # fmt: skip
 
     @cached_property
     def stewardship(self) -> Stewardship:
@@ -428,6 +463,7 @@ class App:
                 episodes=self.episodes,
                 reflector=self._reflector(Meter(), None, base_url),
                 curator=self.curator,
+                embedder=self.embedder,
                 clock=self.clock,
                 lease_s=self.settings.lease_s,
             )

@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     recovery_timeout: float | None = Field(None, gt=0, description="seconds until an open breaker probes; default: 60")
     stage_interval_s: float = Field(300, ge=0, description="seconds between runs of the stage manager; 0: never")
 
+    policy: Literal["fixed", "evidence"] = Field("fixed", description="what promotes: the gates, or evidence on top")
+    canary: float = Field(0.10, ge=0, le=1, description="share of production traffic that is shown a STAGING bullet")
+    dropout: float = Field(0.05, ge=0, lt=1, description="share of traffic a PROD bullet is kept from")
+    holdout: float = Field(0.02, ge=0, lt=1, description="share of traffic that is shown nothing, for comparison")
+    trial: float = Field(0.5, gt=0, le=1, description="share of learning that is shown a bullet; policy evidence only")
+
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535, description="port the server listens on")

@@ -39,6 +39,8 @@ SERVICE_ROWS: tuple[tuple[Any, dict[str, Any]], ...] = (
                            "bullet_id": None}),
     (tables.releases, {"domain_id": "customer-a", "name": "first", "position": 1, "hash": "0" * 64, "note": "",
                        "created_at": 1.5}),
+    (tables.domain_usage, {"domain_id": "customer-a", "day": "2026-11-25", "calls": 3, "tokens": 2**40,
+                           "cost_usd": 0.1}),
     (tables.leases, {"name": "stage_manager", "holder": "host:1", "until": 1772357400.0}),
 )  # fmt: skip
 

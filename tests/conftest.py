@@ -1,6 +1,7 @@
 """What every test stands on: no network beyond this machine, a data directory of its own, stores to run on.
 
 --stage=shadow|staging|production    run with this stage's settings (ACE_ENV); default: none
+--full                               kills, crash sweeps and crowds at their full size, which takes many minutes
 --base-url=URL                       the server the smoke test looks at; the one host beyond this machine it may reach
 
 store           the same contract, three times: in memory, in a SQLite file, in a real Postgres
@@ -79,6 +80,7 @@ ALSO_ALLOWED: set[str] = set()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stage", choices=STAGES, help="run with the settings of this stage (sets ACE_ENV)")
+    parser.addoption("--full", action="store_true", help="kills, crash sweeps and crowds at their full size")
     parser.addoption("--base-url", metavar="URL", help="the server that tests/e2e/test_smoke.py looks at")
 
 

@@ -14,7 +14,20 @@ from ace.core.journal import first_broken
 from ace.core.ports import PlaybookStore, Vectors
 from ace.errors import InvalidInput
 from ace.models.journal import Entry
-from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Relate, Restore, Rollback
+from ace.models.observation import Lot, Observation
+from ace.models.plan import (
+    Add,
+    Archive,
+    Increment,
+    Observe,
+    Operation,
+    Pairs,
+    Promote,
+    Quarantine,
+    Relate,
+    Restore,
+    Rollback,
+)
 from ace.models.playbook import Bullet, Link, Origin, PlaybookStage, Section, SourceClass, bullet_id
 
 DOMAIN = "customer-a"
@@ -90,16 +103,31 @@ def moves(domain: str = DOMAIN) -> st.SearchStrategy[Operation]:
     ids = pool.map(lambda one: one.id)
     reasons = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
     stages = st.sampled_from([PlaybookStage.STAGING, PlaybookStage.PROD])
+    rulings = st.sampled_from([None, {"policy": "fixed"}])
     return st.one_of(
         st.builds(Add, bullet=pool),
         st.builds(Increment, bullet_id=ids, episode_id=st.sampled_from(EPISODES), helpful=st.integers(0, 2)),
         st.builds(Increment, bullet_id=ids, episode_id=st.sampled_from(EPISODES), harmful=st.just(1)),
-        st.builds(Promote, bullet_id=ids, to=stages, reason=reasons),
-        st.builds(Quarantine, bullet_id=ids, reason=reasons),
+        st.builds(Promote, bullet_id=ids, to=stages, reason=reasons, ruling=rulings),
+        st.builds(Quarantine, bullet_id=ids, reason=reasons, ruling=rulings),
+        st.builds(Archive, bullet_id=ids, reason=reasons, superseded_by=st.none() | ids),
         st.builds(Restore, bullet_id=ids, reason=reasons),
         st.builds(Relate, link=st.builds(Link.between, ids, ids)),
         st.builds(Rollback, to=st.integers(-1, 12), reason=reasons),
+        st.builds(Observe, observation=observations(ids)),
+        st.builds(Pairs, bullet_id=ids, wins=st.integers(-1, 3), losses=st.integers(0, 3), run_id=reasons),
     )
+
+
+def observations(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Observation]:
+    """What an episode showed, about these bullets or about ones that are not there."""
+    shares = st.floats(0, 1, allow_nan=False)
+    lots = st.lists(st.builds(Lot, bullet_id=ids | st.just("gone"), chance=shares, shown=st.booleans()), max_size=3)
+    return st.builds(
+        Observation, episode_id=st.sampled_from(EPISODES), success=st.sampled_from([None, True, False]),
+        principal=st.sampled_from([None, "key-1"]), position=st.none() | st.integers(0, 9), lots=lots.map(tuple),
+        holdout=shares, held_out=st.booleans(), latency_s=shares, failed=st.booleans(),
+    )  # fmt: skip
 
 
 def histories_of(domain: str) -> st.SearchStrategy[list[Operation]]:

@@ -15,6 +15,7 @@ from ace.cli import (
     ask,
     database,
     doctor,
+    evidence,
     history,
     init,
     journal,
@@ -52,6 +53,7 @@ report.register(app)
 serve.register(app)
 worker.register(app)
 history.register(app)
+evidence.register(app)
 simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")

@@ -1,8 +1,9 @@
 """What is different between two states of one playbook.
 
 stage before    stage after     is
-any other       quarantined     quarantined
-quarantined     any other       restored
+any             quarantined     quarantined
+any             archived        archived
+out of use      in use          restored
 lower           higher          promoted
 higher          lower           lowered
 """
@@ -11,10 +12,9 @@ from __future__ import annotations
 
 from ace.core.replay import State
 from ace.models.difference import MOVES, Change, Difference
-from ace.models.playbook import PlaybookStage
+from ace.models.playbook import IN_USE, PlaybookStage
 
 _ORDER = {PlaybookStage.SHADOW: 0, PlaybookStage.STAGING: 1, PlaybookStage.PROD: 2}
-_OUT = PlaybookStage.QUARANTINED
 
 
 def difference(before: State, after: State, *, start: int, end: int) -> Difference:
@@ -36,8 +36,8 @@ def difference(before: State, after: State, *, start: int, end: int) -> Differen
 
 def kind(before: PlaybookStage, after: PlaybookStage) -> str:
     """The name of a move between two different stages; see the table above."""
-    if after == _OUT:
-        return "quarantined"
-    if before == _OUT:
+    if after not in IN_USE:
+        return after.value
+    if before not in IN_USE:
         return "restored"
     return "promoted" if _ORDER[after] > _ORDER[before] else "lowered"

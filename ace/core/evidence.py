@@ -1,6 +1,6 @@
 """Promotion by evidence: a case in, one decision out. The first line that holds decides.
 
-    quarantined                                                              -> STAY
+    quarantined, or archived                                                 -> STAY
     the e-value for harm reaches its bar                                     -> QUARANTINE
     the fixed gate quarantines, and enough principals object                 -> QUARANTINE   (confirmed)
     the fixed gate does not let it rise                                      -> STAY         (the floor)
@@ -29,7 +29,7 @@ from ace.core.gates import Decision, Gate, Gates, Verdict
 from ace.core.trials import Stakes, e_values
 from ace.core.voices import Chorus
 from ace.models.evidence import Bars, Case, Evidence, Family, Policy
-from ace.models.playbook import Bullet, PlaybookStage
+from ace.models.playbook import IN_USE, Bullet, PlaybookStage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +101,18 @@ def rule(
     return [Ruling(case=case, decision=decide(case)) for case in cases]
 
 
+_CASE = ("policy", "evidence", "gates", "bars", "family")
+
+
 def redecide(data: Mapping[str, Any]) -> Decision:
     """The decision again, from a ruling's JSON."""
-    return decide(Case.from_json({key: data[key] for key in ("policy", "evidence", "gates", "bars", "family")}))
+    return decide(Case.from_json({key: data[key] for key in _CASE if key in data}))
 
 
 def decide(case: Case) -> Decision:
     """What the case asks for now."""
     fixed = _fixed(case)
-    if case.policy == Policy.FIXED or case.evidence.stage == PlaybookStage.QUARANTINED:
+    if case.policy == Policy.FIXED or case.evidence.stage not in IN_USE:
         return fixed
     harm = _harm(case, fixed)
     if harm is not None:

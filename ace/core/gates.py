@@ -10,13 +10,12 @@ The default gates are the runbook's: 3 and 3.0 to enter STAGING, 5 and 5.0 to en
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ace.core.replay import NEXT_STAGE
-from ace.models.playbook import Bullet, PlaybookStage
-from ace.models.staging import Move
+from ace.models.playbook import IN_USE, Bullet, PlaybookStage
 
 
 class Verdict(StrEnum):
@@ -54,8 +53,8 @@ def ratio(bullet: Bullet) -> float:
 def decide(bullet: Bullet, gates: Gates) -> Decision:
     """What the evidence on this bullet asks for now."""
     votes = f"helpful={bullet.helpful_count} harmful={bullet.harmful_count}"
-    if bullet.stage == PlaybookStage.QUARANTINED:
-        return Decision(verdict=Verdict.STAY, reason="quarantined: only a person restores it")
+    if bullet.stage not in IN_USE:
+        return Decision(verdict=Verdict.STAY, reason=f"{bullet.stage}: only a person restores it")
     if bullet.harmful_count >= max(bullet.helpful_count, 1):
         return Decision(verdict=Verdict.QUARANTINE, reason=f"harmful at least as often as helpful: {votes}")
     gate = gates.get(bullet.stage)
@@ -66,15 +65,12 @@ def decide(bullet: Bullet, gates: Gates) -> Decision:
     return Decision(verdict=Verdict.RISE if passed else Verdict.STAY, reason=needed)
 
 
-def moves(bullets: Iterable[Bullet], gates: Gates) -> list[Move]:
-    """The promotions and quarantines due, one step per bullet."""
-    due = ((bullet, decide(bullet, gates)) for bullet in bullets)
-    return [
-        Move(bullet_id=bullet.id, before=bullet.stage, after=_after(bullet, decision.verdict), reason=decision.reason)
-        for bullet, decision in due
-        if decision.verdict != Verdict.STAY
-    ]
-
-
-def _after(bullet: Bullet, verdict: Verdict) -> PlaybookStage:
-    return NEXT_STAGE[bullet.stage] if verdict == Verdict.RISE else PlaybookStage.QUARANTINED
+def after(stage: PlaybookStage, verdict: Verdict) -> PlaybookStage:
+    """Where a verdict brings a bullet of this stage."""
+    match verdict:
+        case Verdict.RISE:
+            return NEXT_STAGE[stage]
+        case Verdict.QUARANTINE:
+            return PlaybookStage.QUARANTINED
+        case Verdict.STAY:
+            return stage

@@ -22,12 +22,13 @@ from dataclasses import dataclass, field, replace
 from ace.core.review import NOBODY, Known, Policy, contradicted, is_only_unsure
 from ace.core.similarity import Relation
 from ace.models.insight import Delta, Insight, Tag
-from ace.models.plan import Add, Increment, InsightOutcome, MergePlan, Operation, Outcome, Relate
+from ace.models.plan import Add, Increment, InsightOutcome, MergePlan, Observe, Operation, Outcome, Relate
 from ace.models.playbook import Bullet, Link, Origin, PlaybookStage, bullet_id, normalise
 from ace.models.review import ReviewItem, ReviewState
 
 _TRUST = {
     PlaybookStage.QUARANTINED: 0,
+    PlaybookStage.ARCHIVED: 0,
     PlaybookStage.SHADOW: 1,
     PlaybookStage.STAGING: 2,
     PlaybookStage.PROD: 3,
@@ -83,6 +84,8 @@ def plan_merge(
     trust = {bullet.id: _TRUST[bullet.stage] for bullet in present.values()}
     draft = _Draft(domain_id, policy, born, trust, set(voted), Counter(known.votes), dict(known.items))
     for delta in deltas:
+        if delta.observation is not None:
+            draft.operations.append(Observe(observation=delta.observation))
         for vote in delta.votes:
             if vote.bullet_id in draft.born:
                 _vote(draft, vote.bullet_id, delta, vote.tag)

@@ -8,7 +8,7 @@ bullet nobody has voted on is ranked by meaning alone. Ties are broken by id: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ace.models.playbook import Bullet, PlaybookStage, ScoredBullet, Traffic
 
@@ -33,17 +33,3 @@ def rank(hits: Iterable[tuple[Bullet, float]], *, k: int, trust_weight: float, f
         if cosine >= floor
     )
     return sorted(scored, key=lambda item: (-item.score, item.bullet.id))[:k]
-
-
-def within_budget(ranked: Sequence[ScoredBullet], tokens: Sequence[int], budget: int | None) -> list[ScoredBullet]:
-    """The longest run of best bullets whose `tokens` add up to at most `budget`."""
-    if budget is None:
-        return list(ranked)
-    kept: list[ScoredBullet] = []
-    used = 0
-    for item, cost in zip(ranked, tokens, strict=True):
-        used += cost
-        if used > budget:
-            break
-        kept.append(item)
-    return kept

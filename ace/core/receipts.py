@@ -14,24 +14,27 @@ from typing import Any
 
 from ace.core.journal import canonical
 from ace.errors import InvalidInput
-from ace.models.receipt import Receipt, Shown
+from ace.models.observation import Lot
+from ace.models.receipt import Receipt
 
 SIGNATURE_BYTES = 16  # 128 bits
-MAX_CHARS = 20_000  # a hundred bullets with ids of 100 characters
+MAX_CHARS = 40_000  # two hundred bullets with ids of 100 characters
 _REMEDY = "Send it as it was given with the context"
 
 
 def seal(receipt: Receipt, secret: bytes) -> str:
     """The receipt as text for the caller to keep."""
-    shown = [[one.bullet_id, one.probability] for one in receipt.shown]
+    lots = [[lot.bullet_id, lot.chance, int(lot.shown)] for lot in receipt.lots]
     body = [
         receipt.id,
         receipt.domain_id,
         receipt.position,
-        shown,
+        lots,
         receipt.traffic,
         receipt.principal,
         receipt.issued_at,
+        receipt.holdout,
+        int(receipt.held_out),
     ]
     data = canonical(body)
     return f"{_letters(data)}.{_letters(_signature(data, secret))}"
@@ -50,10 +53,11 @@ def unseal(text: str, secret: bytes) -> Receipt:
     return _receipt(*json.loads(data))
 
 
-def _receipt(own: str, domain: str, position: int, shown: Any, traffic: str, principal: str | None, at: int) -> Receipt:
-    bullets = tuple(Shown(bullet_id=bullet, probability=probability) for bullet, probability in shown)
-    return Receipt(id=own, domain_id=domain, position=position, shown=bullets, traffic=traffic, principal=principal,
-                   issued_at=at)  # fmt: skip
+def _receipt(own: str, domain: str, position: int, lots: Any, traffic: str, principal: str | None, at: int,
+             holdout: float = 0.0, held_out: int = 0) -> Receipt:  # fmt: skip
+    drawn = tuple(Lot(bullet_id=bullet, chance=chance, shown=bool(shown)) for bullet, chance, shown in lots)
+    return Receipt(id=own, domain_id=domain, position=position, lots=drawn, traffic=traffic, principal=principal,
+                   issued_at=at, holdout=holdout, held_out=bool(held_out))  # fmt: skip
 
 
 def _signature(data: bytes, secret: bytes) -> bytes:

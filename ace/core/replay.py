@@ -13,16 +13,20 @@ from ace.errors import InvalidInput
 from ace.models.journal import Entry
 from ace.models.plan import (
     Add,
+    Archive,
     Increment,
+    Observe,
     Operation,
+    Pairs,
     Promote,
     Quarantine,
     Relate,
+    Restage,
     Restore,
     Rollback,
     operation_from_json,
 )
-from ace.models.playbook import Bullet, Link, PlaybookStage
+from ace.models.playbook import IN_USE, Bullet, Link, PlaybookStage
 
 NEXT_STAGE = MappingProxyType({PlaybookStage.SHADOW: PlaybookStage.STAGING, PlaybookStage.STAGING: PlaybookStage.PROD})
 
@@ -36,10 +40,11 @@ class State:
     votes: frozenset[tuple[str, str]] = frozenset()
 
 
-class _Growing:
+class Growing:
     """A state in the making: an operation costs the same however many there were before it."""
 
-    def __init__(self, start: State) -> None:
+    def __init__(self, start: State | None = None) -> None:
+        start = start or State()
         self._bullets, self._links, self._votes = dict(start.bullets), set(start.links), set(start.votes)
 
     def carry_out(self, operation: Operation) -> None:
@@ -50,20 +55,27 @@ class _Growing:
                 self._bullets[bullet.id] = bullet
             case Increment(bullet_id=own, episode_id=episode):
                 _require((own, episode) not in self._votes, "vote", f"episode {episode} has voted on {own}")
-                self._bullets[own] = counted(self._bullet(own), operation)
+                self._bullets[own] = counted(self.bullet(own), operation)
                 self._votes.add((own, episode))
             case Relate(link=link):
-                self._bullet(link.left), self._bullet(link.right)
+                self.bullet(link.left), self.bullet(link.right)
                 self._links.add(link)
+            case Observe():
+                pass
+            case Pairs(bullet_id=own):
+                self.bullet(own)
+                _require(min(operation.wins, operation.losses, operation.ties) >= 0, "pairs", "are counted from 0")
             case Rollback():
                 raise InvalidInput("operation", "a rollback needs the whole journal", "Use fold()")
             case _:
-                self._bullets[operation.bullet_id] = staged(self._bullet(operation.bullet_id), operation)
+                self._bullets[operation.bullet_id] = staged(self.bullet(operation.bullet_id), operation)
 
     def state(self) -> State:
+        """All of it."""
         return State(bullets=self._bullets, links=frozenset(self._links), votes=frozenset(self._votes))
 
-    def _bullet(self, bullet_id: str) -> Bullet:
+    def bullet(self, bullet_id: str) -> Bullet:
+        """One bullet. Raises InvalidInput."""
         _require(bullet_id in self._bullets, "bullet", f"{bullet_id} is not in this domain")
         return self._bullets[bullet_id]
 
@@ -75,11 +87,11 @@ def replay(entries: Sequence[Entry]) -> State:
 
 def fold(operations: Sequence[Operation]) -> State:
     """The state after these operations, from nothing. One pass, and one more over what stands for each rollback."""
-    growing = _Growing(State())
+    growing = Growing()
     for seq, operation in enumerate(operations):
         if isinstance(operation, Rollback):
             _require(0 <= operation.to <= seq, "rollback", f"there is no position {operation.to} to go back to")
-            growing = _Growing(State())
+            growing = Growing()
             for standing in _standing(operations, operation.to):
                 growing.carry_out(standing)
         else:
@@ -89,7 +101,7 @@ def fold(operations: Sequence[Operation]) -> State:
 
 def apply(state: State, operation: Operation) -> State:
     """The state after one operation other than a rollback, which needs the history: see `fold`."""
-    growing = _Growing(state)
+    growing = Growing(state)
     growing.carry_out(operation)
     return growing.state()
 
@@ -107,15 +119,33 @@ def _standing(operations: Sequence[Operation], to: int) -> list[Operation]:
     return kept[::-1]
 
 
-def staged(bullet: Bullet, operation: Promote | Quarantine | Restore) -> Bullet:
+def standing(entries: Sequence[Entry], to: int) -> list[Entry]:
+    """The entries that make up the state at position `to`: those rolled back are left out.
+
+    `entries` start at seq 1. Read from the end: a rollback says where to go on reading.
+    """
+    kept: list[Entry] = []
+    while to > 0:
+        entry = entries[to - 1]
+        if entry.kind == "rollback":
+            to = entry.body["to"]
+        else:
+            kept.append(entry)
+            to -= 1
+    return kept[::-1]
+
+
+def staged(bullet: Bullet, operation: Restage) -> Bullet:
     """The bullet in its new stage. Raises InvalidInput for a step the table of stages does not have."""
     match operation:
         case Promote(to=to):
             allowed = NEXT_STAGE.get(bullet.stage) == to
         case Quarantine():
             to, allowed = PlaybookStage.QUARANTINED, bullet.stage != PlaybookStage.QUARANTINED
+        case Archive():
+            to, allowed = PlaybookStage.ARCHIVED, bullet.stage in IN_USE
         case Restore():
-            to, allowed = PlaybookStage.SHADOW, bullet.stage == PlaybookStage.QUARANTINED
+            to, allowed = PlaybookStage.SHADOW, bullet.stage not in IN_USE
     _require(allowed, "stage", f"{bullet.id} cannot go from {bullet.stage} to {to}")
     return bullet.evolve(stage=to)
 

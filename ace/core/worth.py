@@ -10,41 +10,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ace.core.statistics import share
 from ace.core.trials import Stakes, Trial, after, e_value_of_all
+from ace.models.evidence import Worth
 from ace.models.run import Interval
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Worth:
-    """Shares of success with and without, their difference, and e-values that the playbook helps, and that it harms."""
+class Comparison:
+    """The outcomes with and without, added up as they come."""
 
-    with_playbook: Interval
-    held_out: Interval
-    difference: Interval
-    helps: float = 1.0
-    harms: float = 1.0
+    def __init__(self) -> None:
+        self._right, self._tried, self._stakes = [0, 0], [0, 0], Stakes()
+
+    def add(self, *, held_out: bool, holdout: float, success: bool) -> None:
+        """One task; `holdout` is the chance it had of being held out, more than 0 and less than 1."""
+        expected = (sum(self._right) + 1) / (sum(self._tried) + 2)
+        trial = Trial(shown=not held_out, probability=1.0 - holdout, success=success, expected=expected)
+        self._stakes = after(self._stakes, trial)
+        self._right[held_out] += success
+        self._tried[held_out] += 1
+
+    def worth(self) -> Worth:
+        """What it comes to so far."""
+        helps, harms = e_value_of_all([self._stakes])
+        return Worth(
+            with_playbook=share(self._right[0], self._tried[0]),
+            held_out=share(self._right[1], self._tried[1]),
+            difference=unpaired_difference(self._right[0], self._tried[0], self._right[1], self._tried[1]),
+            helps=helps,
+            harms=harms,
+        )
 
 
 def worth(outcomes: Iterable[tuple[bool, bool]], *, holdout: float) -> Worth:
     """From (held out, success) of each task, in order; `holdout` is the share that was held out by lot."""
-    right, tried, stakes = [0, 0], [0, 0], Stakes()
+    comparison = Comparison()
     for was_held_out, success in outcomes:
-        expected = (sum(right) + 1) / (sum(tried) + 2)
-        trial = Trial(shown=not was_held_out, probability=1.0 - holdout, success=success, expected=expected)
-        stakes = after(stakes, trial)
-        right[was_held_out] += success
-        tried[was_held_out] += 1
-    helps, harms = e_value_of_all([stakes])
-    return Worth(
-        with_playbook=share(right[0], tried[0]),
-        held_out=share(right[1], tried[1]),
-        difference=unpaired_difference(right[0], tried[0], right[1], tried[1]),
-        helps=helps,
-        harms=harms,
-    )
+        comparison.add(held_out=was_held_out, holdout=holdout, success=success)
+    return comparison.worth()
 
 
 def unpaired_difference(right: int, n: int, other_right: int, other_n: int) -> Interval:

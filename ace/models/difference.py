@@ -38,6 +38,7 @@ class Difference:
     removed: tuple[Bullet, ...] = ()
     promoted: tuple[Change, ...] = ()
     quarantined: tuple[Change, ...] = ()
+    archived: tuple[Change, ...] = ()
     restored: tuple[Change, ...] = ()
     lowered: tuple[Change, ...] = ()
     counters: tuple[Change, ...] = ()
@@ -56,7 +57,7 @@ class Difference:
         return {"from": self.start, "to": self.end, **bullets, **moves, "counters": counters, **links}
 
 
-MOVES = ("promoted", "quarantined", "restored", "lowered")
+MOVES = ("promoted", "quarantined", "archived", "restored", "lowered")
 KINDS = ("added", "removed", *MOVES, "counters", "linked", "unlinked")
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from ace.models.receipt import Receipt
 from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Task, Trajectory, Usage
 
 
@@ -35,6 +36,7 @@ class Episode:
     feedback: Feedback
     principal: str | None = None
     reported_at: float = 0.0
+    receipt: Receipt | None = None  # of the context it worked with
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,7 +48,8 @@ class Episode:
         task |= {"kind": AnswerKind(task["kind"]), "options": tuple(task["options"])}
         feedback |= {"source": FeedbackSource(feedback["source"])}
         parts = {"task": Task(**task), "trajectory": _trajectory(data["trajectory"]), "feedback": Feedback(**feedback)}
-        return cls(**_known(cls, data) | parts)
+        receipt = Receipt.from_json(data["receipt"]) if data.get("receipt") else None
+        return cls(**_known(cls, data) | parts | {"receipt": receipt})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,11 +6,12 @@ A `Case` is all that a decision rests on. It is plain JSON, so that a decision c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
 from ace.models.playbook import PlaybookStage
+from ace.models.run import Interval
 
 
 class Policy(StrEnum):
@@ -41,6 +42,11 @@ class Evidence:
     trials: int = 0
     live_helpful: float = 1.0
     live_harmful: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What is not known is left out."""
+        told = {own.name: getattr(self, own.name) for own in fields(self) if getattr(self, own.name) != own.default}
+        return {**told, "stage": self.stage.value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -89,6 +95,20 @@ class Family:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Worth:
+    """Shares of success with and without, their difference, and e-values that the playbook helps, and that it harms."""
+
+    with_playbook: Interval
+    held_out: Interval
+    difference: Interval
+    helps: float = 1.0
+    harms: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """All that decides: the policy, the evidence, the gates as {stage: (helpful_min, ratio_min)}, bars and family."""
 
@@ -99,12 +119,16 @@ class Case:
     family: Family = field(default_factory=Family)
 
     def to_json(self) -> dict[str, Any]:
-        return {"policy": self.policy.value, "evidence": asdict(self.evidence), "bars": asdict(self.bars),
-                "family": asdict(self.family),
-                "gates": {stage: list(gate) for stage, gate in self.gates.items()}}  # fmt: skip
+        """By fixed gates, bars and family decide nothing, and are left out."""
+        gates = {stage: list(gate) for stage, gate in self.gates.items()}
+        fixed = {"policy": self.policy.value, "evidence": self.evidence.to_json(), "gates": gates}
+        if self.policy == Policy.FIXED:
+            return fixed
+        return fixed | {"bars": asdict(self.bars), "family": asdict(self.family)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         gates = {stage: (int(helpful), float(ratio)) for stage, (helpful, ratio) in data["gates"].items()}
         return cls(policy=Policy(data["policy"]), evidence=Evidence.from_json(data["evidence"]), gates=gates,
-                   bars=Bars.from_json(data["bars"]), family=Family(**data["family"]))  # fmt: skip
+                   bars=Bars.from_json(data["bars"]) if "bars" in data else Bars(),
+                   family=Family(**data.get("family", {})))  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ace.models.observation import Observation
 from ace.models.playbook import Section, SourceClass
 
 
@@ -39,7 +40,8 @@ class Vote:
 class Delta:
     """All that one episode changes in a playbook: at most one vote per bullet, any number of insights.
 
-    `principal`, `shown` and `prompt_hash` are where it comes from: see `Origin`.
+    `principal`, `shown` and `prompt_hash` are where it comes from: see `Origin`. `observation`: what it
+    showed.
     """
 
     episode_id: str
@@ -50,3 +52,4 @@ class Delta:
     principal: str | None = None
     shown: tuple[str, ...] = ()
     prompt_hash: str | None = None
+    observation: Observation | None = None

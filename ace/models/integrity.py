@@ -9,6 +9,7 @@ truncated                the first of the tail that is gone                     
 truncated_and_appended   the first that was written after its place had been anchored no
 rewritten                the first of those given new hashes, times as they were      no
 state                    none: the journal holds, the tables say something else       yes
+decision                 the first stage decision that its own evidence does not give yes
 anchor_log               none: the log of anchors itself does not hold
 """
 
@@ -32,6 +33,7 @@ class Tampering(StrEnum):
     REPLACED = "truncated_and_appended"
     REWRITTEN = "rewritten"
     STATE = "state"
+    DECISION = "decision"
     ANCHORS = "anchor_log"
 
 

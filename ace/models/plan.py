@@ -4,18 +4,23 @@ Add         a bullet enters, in SHADOW
 Increment   one episode's vote on a bullet
 Promote     one stage up: SHADOW -> STAGING -> PROD
 Quarantine  out of use, from any stage
-Restore     a person takes a bullet out of quarantine, back to SHADOW
+Archive     out of use without blame: another says the same, nobody uses it, or there is no room
+Restore     a person takes a bullet out of quarantine or the archive, back to SHADOW
 Relate      two bullets are known to contradict each other
 Rollback    the playbook is again what it was at an earlier position
+Observe     what an episode showed; changes no bullet, it is what evidence is counted from
+Pairs       what replayed tasks showed about a bullet; likewise
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
 from ace.errors import InvalidInput
+from ace.models.observation import Observation
 from ace.models.playbook import Bullet, Link, PlaybookStage
 from ace.models.review import ReviewItem
 
@@ -39,12 +44,21 @@ class Promote:
     bullet_id: str
     to: PlaybookStage
     reason: str
+    ruling: Mapping[str, Any] | None = None  # the evidence that made it, where the stage manager did
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quarantine:
     bullet_id: str
     reason: str
+    ruling: Mapping[str, Any] | None = None  # as above
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    bullet_id: str
+    reason: str
+    superseded_by: str | None = None  # the bullet that says the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +78,25 @@ class Rollback:
     reason: str
 
 
-Operation = Add | Increment | Promote | Quarantine | Restore | Relate | Rollback
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observe:
+    observation: Observation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """The same tasks run with the bullet and without: how often it alone made the difference, for better and worse."""
+
+    bullet_id: str
+    wins: int
+    losses: int
+    ties: int = 0
+    run_id: str = ""
+
+
+Restage = Promote | Quarantine | Archive | Restore
+"""A bullet changes its stage."""
+Operation = Add | Increment | Restage | Relate | Rollback | Observe | Pairs
 
 
 class Outcome(StrEnum):
@@ -137,16 +169,26 @@ def operation_to_json(operation: Operation) -> tuple[str, dict[str, Any]]:
         case Increment(bullet_id=bullet_id, episode_id=episode, helpful=helpful, harmful=harmful, principal=by):
             body = {"bullet_id": bullet_id, "episode_id": episode, "helpful": helpful, "harmful": harmful}
             return "increment", body | ({"principal": by} if by else {})
-        case Promote(bullet_id=bullet_id, to=to, reason=reason):
-            return "promote", {"bullet_id": bullet_id, "to": to.value, "reason": reason}
-        case Quarantine(bullet_id=bullet_id, reason=reason):
-            return "quarantine", {"bullet_id": bullet_id, "reason": reason}
+        case Promote(bullet_id=bullet_id, to=to, reason=reason, ruling=ruling):
+            body = {"bullet_id": bullet_id, "to": to.value, "reason": reason}
+            return "promote", body | ({"ruling": dict(ruling)} if ruling else {})
+        case Quarantine(bullet_id=bullet_id, reason=reason, ruling=ruling):
+            return "quarantine", {"bullet_id": bullet_id, "reason": reason} | (
+                {"ruling": dict(ruling)} if ruling else {}
+            )
+        case Archive(bullet_id=bullet_id, reason=reason, superseded_by=other):
+            body = {"bullet_id": bullet_id, "reason": reason}
+            return "archive", body | ({"superseded_by": other} if other else {})
         case Restore(bullet_id=bullet_id, reason=reason):
             return "restore", {"bullet_id": bullet_id, "reason": reason}
         case Relate(link=link):
             return "relate", {"left": link.left, "right": link.right}
         case Rollback(to=to, reason=reason):
             return "rollback", {"to": to, "reason": reason}
+        case Observe(observation=observation):
+            return "observe", observation.to_json()
+        case Pairs():
+            return "pairs", asdict(operation)
 
 
 def operation_from_json(kind: str, body: dict[str, Any]) -> Operation:
@@ -160,10 +202,16 @@ def operation_from_json(kind: str, body: dict[str, Any]) -> Operation:
             return Promote(**{**body, "to": PlaybookStage(body["to"])})
         case "quarantine":
             return Quarantine(**body)
+        case "archive":
+            return Archive(**body)
         case "restore":
             return Restore(**body)
         case "relate":
             return Relate(link=Link(**body))
         case "rollback":
             return Rollback(**body)
+        case "observe":
+            return Observe(observation=Observation.from_json(body))
+        case "pairs":
+            return Pairs(**body)
     raise InvalidInput("journal entry kind", f"'{kind}' is not known to this release", "Upgrade ACE, then try again")

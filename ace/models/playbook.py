@@ -5,6 +5,7 @@ in any process and in any order, is the same bullet. What does change is its sta
 
     SHADOW ──> STAGING ──> PROD        by evidence, one stage at a time
        └──────────┴──────────┴──> QUARANTINED   when it harms as often as it helps
+       └──────────┴──────────┴──> ARCHIVED      when it is not needed
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from ace.models.observation import Lot
+
 
 class PlaybookStage(StrEnum):
     """How far a bullet is trusted."""
@@ -25,12 +28,13 @@ class PlaybookStage(StrEnum):
     STAGING = "staging"  # shown to a small share of production traffic
     PROD = "prod"  # shown to everyone
     QUARANTINED = "quarantined"  # shown to nobody; kept so that it is not learned again
+    ARCHIVED = "archived"  # shown to nobody, without blame: another says the same, or nobody used it
 
 
 class Traffic(StrEnum):
     """What kind of work asks for bullets, and so which stages it is shown; also the kinds of environment."""
 
-    SHADOW = "shadow"  # learning and trials: everything that is not quarantined
+    SHADOW = "shadow"  # learning and trials: everything in use
     STAGING = "staging"  # canaries: STAGING and PROD
     PRODUCTION = "production"  # PROD alone
 
@@ -114,6 +118,10 @@ class Bullet:
                       "origin": Origin.from_json(data["origin"])})  # fmt: skip
 
 
+IN_USE = (PlaybookStage.SHADOW, PlaybookStage.STAGING, PlaybookStage.PROD)
+"""The stages whose bullets somebody is shown."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
     """Two bullets of one domain that give opposite advice; neither is merged away."""
@@ -137,13 +145,19 @@ class ScoredBullet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What one task is given: the bullets best first, their rendered text, and the journal position they are of."""
+    """What one task is given: the bullets best first, their rendered text, and the journal position they are of.
+
+    `lots`, `holdout`, `held_out` as in a `Receipt`.
+    """
 
     domain_id: str
     bullets: tuple[ScoredBullet, ...] = ()
     text: str = ""
     tokens: int = 0
     position: int = 0
+    lots: tuple[Lot, ...] = ()
+    holdout: float = 0.0
+    held_out: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:

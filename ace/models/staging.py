@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,14 @@ class Move:
     before: PlaybookStage
     after: PlaybookStage
     reason: str
+    ruling: Mapping[str, Any] | None = None  # the evidence that made it
 
     @property
     def operation(self) -> Operation:
         """The move as the journal keeps it."""
         if self.after == PlaybookStage.QUARANTINED:
-            return Quarantine(bullet_id=self.bullet_id, reason=self.reason)
-        return Promote(bullet_id=self.bullet_id, to=self.after, reason=self.reason)
+            return Quarantine(bullet_id=self.bullet_id, reason=self.reason, ruling=self.ruling)
+        return Promote(bullet_id=self.bullet_id, to=self.after, reason=self.reason, ruling=self.ruling)
 
     def to_json(self) -> dict[str, Any]:
         return {"bullet_id": self.bullet_id, "from": self.before.value, "to": self.after.value, "reason": self.reason}

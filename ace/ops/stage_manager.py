@@ -15,7 +15,6 @@ from ace.core.validation import check_domain
 from ace.errors import InvalidInput, NotFound
 from ace.models.staging import Advance
 from ace.ops.command import All, Domains, Json, show
-from ace.services.staging import advance, due
 from ace.utils import commands, logs, metrics, stage_log
 from ace.utils.stage_schedule import LEASE
 
@@ -68,8 +67,8 @@ def _chosen(app: App, named: list[str], every: bool) -> list[str]:
 
 def _one(app: App, domain_id: str, dry_run: bool) -> Advance:
     if dry_run:
-        return due(domain_id, store=app.store, gates=app.gates)
-    done = advance(domain_id, store=app.store, gates=app.gates, clock=app.clock)
+        return app.staging.due(domain_id)
+    done = app.staging.advance(domain_id)
     stage_log.moved(done)
     return done
 

@@ -10,7 +10,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ace.models.journal import Entry
-from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Relate, Restore, Rollback
+from ace.models.plan import (
+    Add,
+    Archive,
+    Increment,
+    Observe,
+    Operation,
+    Pairs,
+    Promote,
+    Quarantine,
+    Relate,
+    Restore,
+    Rollback,
+)
 from ace.models.playbook import PlaybookStage
 from ace.repositories import statements
 from ace.repositories.rows import bullet_to_row
@@ -36,9 +48,11 @@ def of(entry: Entry, operation: Operation) -> list[Change]:
             return [_staged(entry, own, stage)]
         case Quarantine(bullet_id=own):
             return [_staged(entry, own, PlaybookStage.QUARANTINED)]
+        case Archive(bullet_id=own):
+            return [_staged(entry, own, PlaybookStage.ARCHIVED)]
         case Restore(bullet_id=own):
             return [_staged(entry, own, PlaybookStage.SHADOW)]
-        case Rollback():
+        case Rollback() | Observe() | Pairs():
             return []
 
 

@@ -13,12 +13,12 @@ from ace.core import replay
 from ace.core.journal import chain
 from ace.errors import InvalidInput
 from ace.models.journal import Entry, Position
-from ace.models.plan import Add, Increment, Operation, Relate, Rollback
+from ace.models.plan import Add, Increment, Observe, Operation, Pairs, Relate, Rollback
 from ace.models.playbook import Bullet, PlaybookStage
 
 MAX_NAME = 200  # characters of a bullet's or an episode's id, and of an idempotency key
 
-Pairs = Collection[tuple[str, str]]
+Votes = Collection[tuple[str, str]]
 
 
 def named(operation: Operation) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def named(operation: Operation) -> tuple[str, ...]:
             return (bullet.id,)
         case Relate(link=link):
             return (link.left, link.right)
-        case Rollback():
+        case Rollback() | Observe():
             return ()
         case _:
             return (operation.bullet_id,)
@@ -39,7 +39,7 @@ def votes_of(operations: Iterable[Operation]) -> set[tuple[str, str]]:
     return {(op.bullet_id, op.episode_id) for op in operations if isinstance(op, Increment)}
 
 
-def check(operations: Iterable[Operation], present: Mapping[str, Bullet], voted: Pairs) -> None:
+def check(operations: Iterable[Operation], present: Mapping[str, Bullet], voted: Votes) -> None:
     """May these follow, when `present` and `voted` are what there is of the bullets and votes they name?
 
     Each is put to the core's rule over the bullets it names alone, so that the cost does not grow with the playbook.
@@ -61,6 +61,11 @@ def admit(domain_id: str, operation: Operation) -> None:
             _admit_bullet(domain_id, bullet)
         case Increment(episode_id=episode_id):
             check_name("episode_id", episode_id)
+        case Observe(observation=observation):
+            check_name("episode_id", observation.episode_id)
+            _check_texts(observation.principal, *(lot.bullet_id for lot in observation.lots))
+        case Pairs(run_id=run_id):
+            _check_texts(run_id)
         case Relate():
             pass
         case _:
@@ -102,22 +107,6 @@ def check_rollback(to: int, head: Position) -> None:
     """Raises InvalidInput unless there has been such a position."""
     if not 0 <= to <= head.seq:
         raise InvalidInput("rollback", f"there is no position {to} to go back to", f"Give 0 to {head.seq}")
-
-
-def standing(entries: Sequence[Entry], to: int) -> list[Entry]:
-    """The entries that make up the state at position `to`: those rolled back are left out.
-
-    `entries` start at seq 1. Read from the end: a rollback says where to go on reading.
-    """
-    kept: list[Entry] = []
-    while to > 0:
-        entry = entries[to - 1]
-        if entry.kind == "rollback":
-            to = entry.body["to"]
-        else:
-            kept.append(entry)
-            to -= 1
-    return kept[::-1]
 
 
 def _check_texts(*texts: str | None) -> None:

@@ -29,9 +29,9 @@ from ace.repositories.database import Database
 from ace.repositories.outages import UPGRADE, place, reraise
 from ace.repositories.statements import statement
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
-FLOOR = "0002"  # the oldest code that can work with this schema; raise it when a revision takes something away
+FLOOR = "0004"  # the oldest code that can work with this schema; raise it when a revision takes something away
 
 LOCK_TIMEOUT_S = 2  # a migration that waits longer for a table would hold up everyone queued behind it
 LOCK_PAUSES_S = (0.2, 0.5, 1, 2, 4)  # between tries, so that those who queued behind it get their turn

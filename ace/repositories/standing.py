@@ -16,7 +16,7 @@ from ace.repositories.rows import bullet_to_row
 def standing_rows(domain_id: str, entries: Sequence[Entry], to: int) -> dict[str, list[dict[str, Any]]]:
     """The rows of each table as of position `to`; `entries` start at seq 1. Raises InvalidInput."""
     standing = _Standing(domain_id)
-    for entry in rules.standing(entries, to):
+    for entry in replay.standing(entries, to):
         standing.carry_out(entry, operation_from_json(entry.kind, entry.body))
     return standing.rows()
 

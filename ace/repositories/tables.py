@@ -14,6 +14,7 @@ server_secrets    random values every process shares, such as the one that signs
 leases            who leads, and until when
 review_items      insights that wait for a person, and the rejected ones, which are not proposed again
 releases          names for positions of a domain's journal
+domain_usage      what a domain has spent on language models, a row a day (UTC)
 schema_floor      the oldest revision whose code can still work with this schema
 """
 
@@ -248,6 +249,17 @@ releases = Table(
     Column("created_at", Double, nullable=False),
     CheckConstraint("position >= 0", name="position_counts"),
     CheckConstraint("length(hash) = 64", name="hash_whole"),
+)
+
+domain_usage = Table(
+    "domain_usage",
+    metadata,
+    _domain(),
+    Column("day", String(10), primary_key=True),  # 2026-11-25
+    Column("calls", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_usd", Double, nullable=False),
+    CheckConstraint("calls >= 0 AND tokens >= 0 AND cost_usd >= 0", name="spent"),
 )
 
 schema_floor = Table("schema_floor", metadata, Column("revision", String(32), primary_key=True))

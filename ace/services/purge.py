@@ -9,7 +9,7 @@ from ace.core.ports import Clock, EpisodeQueue, PlaybookStore
 from ace.core.validation import check_domain, check_text
 from ace.errors import InvalidInput, NotFound
 from ace.models.plan import Quarantine
-from ace.models.playbook import Bullet, PlaybookStage
+from ace.models.playbook import IN_USE, Bullet
 from ace.models.purge import Purged, Suspect, Tainted
 from ace.services.stewardship import MAX_REASON_CHARS
 
@@ -58,7 +58,7 @@ class Purge:
 
 
 def _usable(bullet: Bullet | None) -> bool:
-    return bullet is not None and bullet.stage != PlaybookStage.QUARANTINED
+    return bullet is not None and bullet.stage in IN_USE
 
 
 def _words(one: Tainted, reason: str) -> str:

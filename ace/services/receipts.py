@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 from collections.abc import Callable
 
 from ace.core import receipts
 from ace.core.ports import Clock, Secrets
 from ace.errors import InvalidInput
 from ace.models.playbook import Context
-from ace.models.receipt import Receipt, Shown
+from ace.models.receipt import Receipt
 
 SECRET_BYTES, ID_BYTES = 32, 12
 
@@ -21,16 +23,26 @@ class Receipts:
         self._secrets, self._clock, self._random = secrets, clock, random
         self._secret: bytes | None = None
 
-    def issue(self, context: Context, *, traffic: str, principal: str | None) -> tuple[Receipt, str]:
-        """The receipt of this context, and its text."""
+    def new_id(self) -> str:
+        """An id for a receipt to come, so that lots can be drawn for it."""
+        return base64.b32encode(self._random(ID_BYTES)).decode().rstrip("=").lower()
+
+    def salt(self) -> str:
+        """What makes the draws of this database unlike those of any other; nobody outside can know it."""
+        return hmac.digest(self._key(), b"draws", hashlib.sha256).hex()
+
+    def issue(self, own: str, context: Context, *, traffic: str, principal: str | None) -> tuple[Receipt, str]:
+        """The receipt of this id for this context, and its text."""
         receipt = Receipt(
-            id=base64.b32encode(self._random(ID_BYTES)).decode().rstrip("=").lower(),
+            id=own,
             domain_id=context.domain_id,
             position=context.position,
-            shown=tuple(Shown(bullet_id=own) for own in context.ids),
+            lots=context.lots,
             traffic=traffic,
             principal=principal,
             issued_at=int(self._clock.now().timestamp()),
+            holdout=context.holdout,
+            held_out=context.held_out,
         )
         return receipt, receipts.seal(receipt, self._key())
 

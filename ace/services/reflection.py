@@ -19,11 +19,14 @@ from enum import StrEnum
 from typing import Any
 
 from ace.core.journal import digest
-from ace.core.ports import Clock, EpisodeQueue, PlaybookStore, Reflector, Transaction
+from ace.core.kinds import mark
+from ace.core.observing import observe
+from ace.core.ports import Clock, Embedder, EpisodeQueue, PlaybookStore, Reflector, Transaction
 from ace.curator.semantic_curator import SemanticCurator
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, LeaseLost
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.insight import Delta
+from ace.models.observation import Observation
 from ace.models.plan import MergeResult, Outcome
 
 
@@ -62,11 +65,12 @@ class Reflection:
         episodes: EpisodeQueue,
         reflector: Reflector,
         curator: SemanticCurator,
+        embedder: Embedder,
         clock: Clock,
         lease_s: float,
     ) -> None:
         self._store, self._episodes, self._reflector = store, episodes, reflector
-        self._curator, self._clock, self._lease_s = curator, clock, lease_s
+        self._curator, self._embedder, self._clock, self._lease_s = curator, embedder, clock, lease_s
 
     def claim(self, worker: str, domain: str | None = None) -> Claim | None:
         """The longest due episode; None when none is due."""
@@ -83,7 +87,7 @@ class Reflection:
         lease will run out.
         """
         try:
-            return self._merge(claim, self._study(claim.episode))
+            return self._merge(claim, replace(self._study(claim.episode), observation=self._observed(claim.episode)))
         except LeaseLost as error:
             return _ended(claim.episode, Ending.LOST, error)
         except (BudgetExhausted, CircuitOpen) as error:
@@ -107,6 +111,10 @@ class Reflection:
         delta = self._reflector.reflect(episode.task, trajectory, episode.feedback, shown)
         return replace(delta, episode_id=episode.id, principal=episode.principal, shown=trajectory.shown,
                        prompt_hash=prompt_hash(episode))  # fmt: skip
+
+    def _observed(self, episode: Episode) -> Observation:
+        asked = f"{episode.task.question}\n{episode.task.context}".strip()
+        return observe(episode, mark(self._embedder.embed([asked])[0]))
 
     def _merge(self, claim: Claim, delta: Delta) -> Reflected:
         def along(transaction: Transaction, result: MergeResult) -> None:
@@ -146,10 +154,10 @@ def prompt_hash(episode: Episode) -> str:
 
 
 def _figures(result: MergeResult) -> dict[str, Any]:
-    """Every operation is the adding of a bullet, a contradiction found with it, an insight merged, or a vote."""
+    """The operations are one observation, then bullets added, contradictions of these, insights merged, and votes."""
     added, merged = result.count(Outcome.ADDED, Outcome.LINKED), result.count(Outcome.MERGED)
     linked = sum(len(one.contradicts) for one in result.outcomes if one.outcome == Outcome.LINKED)
-    votes = result.operations - added - linked - merged
+    votes = result.operations - 1 - added - linked - merged
     return {"added": added, "merged": merged, "held": result.count(Outcome.HELD), "votes": votes}
 
 

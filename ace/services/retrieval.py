@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
+from ace.core.exposure import Draws, always, choose
 from ace.core.ports import Embedder, VectorIndex, Vectors
-from ace.core.ranking import rank, within_budget
-from ace.core.rendering import estimate_tokens, render_bullet
+from ace.core.ranking import rank
 from ace.models.playbook import Context, PlaybookStage
 
-Stages = frozenset[PlaybookStage]
-SPARE = 2  # nearest bullets fetched per bullet shown, so that trust can reorder them
+SPARE = 2  # nearest bullets fetched per bullet shown, so that trust can reorder them, and lots pass some over
 
 
 class Retrieval:
@@ -29,28 +29,33 @@ class Retrieval:
         self._floor, self._trust_weight = floor, trust_weight
 
     def context(
-        self, domain_id: str, query: str, *, k: int, token_budget: int | None = None, stages: Stages | None = None
+        self, domain_id: str, query: str, *, k: int, token_budget: int | None = None, draws: Draws | None = None
     ) -> Context:
-        """The best `k` bullets for the query text, at most `token_budget` tokens of them; `stages` instead of ours."""
+        """The best `k` bullets for the query text, at most `token_budget` tokens of them.
+
+        With `draws` lots decide which of them are shown, of the stages that these draws can show.
+        """
         vector = self._embedder.embed([query])
-        return self.context_for_vector(domain_id, vector, k=k, token_budget=token_budget, stages=stages)
+        return self.context_for_vector(domain_id, vector, k=k, token_budget=token_budget, draws=draws)
 
     def context_for_vector(
-        self, domain_id: str, vector: Vectors, *, k: int, token_budget: int | None = None, stages: Stages | None = None
+        self, domain_id: str, vector: Vectors, *, k: int, token_budget: int | None = None, draws: Draws | None = None
     ) -> Context:
         """The same for a query that is embedded already, float32[1, d]."""
         if k == 0:
             return Context(domain_id=domain_id)
-        found = self._index.nearest(domain_id, vector, k=k * SPARE, stages=stages or self._stages)
+        stages = draws.stages if draws else self._stages
+        found = self._index.nearest(domain_id, vector, k=k * SPARE, stages=stages)
+        context = Context(domain_id=domain_id, position=found.position, holdout=draws.holdout if draws else 0.0)
+        if draws and draws.held_out:
+            return replace(context, held_out=True)
         hits = ((hit.bullet, hit.similarity) for hit in found.hits[0])
-        ranked = rank(hits, k=k, trust_weight=self._trust_weight, floor=self._floor)
-        lines = [render_bullet(item.bullet) for item in ranked]
-        tokens = [estimate_tokens(line) for line in lines]
-        kept = within_budget(ranked, tokens, token_budget)
-        return Context(
-            domain_id=domain_id,
-            bullets=tuple(kept),
-            text="\n".join(lines[: len(kept)]),
-            tokens=sum(tokens[: len(kept)]),
-            position=found.position,
+        ranked = rank(hits, k=k * SPARE, trust_weight=self._trust_weight, floor=self._floor)
+        shown, lots = choose(ranked, draws.lot if draws else always, k=k, budget=token_budget)
+        return replace(
+            context,
+            bullets=tuple(scored for scored, _, _ in shown),
+            text="\n".join(line for _, line, _ in shown),
+            tokens=sum(cost for _, _, cost in shown),
+            lots=tuple(lots),
         )

@@ -27,8 +27,8 @@ from ace.core.verdicts import kind_results, reached
 from ace.core.voices import WEIGHTS, Ballot, Voices
 from ace.models.evidence import Bars, Evidence, Policy
 from ace.models.insight import Tag
+from ace.models.observation import Lot
 from ace.models.playbook import Bullet, PlaybookStage, Traffic
-from ace.models.receipt import Shown
 from ace.models.simulation import Fate, Moment, Planted, Report, Simulation, World, WorldTask
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class _Play:
         task = self._world.task(number)
         offered = self._retrieve(task)
         exposure = expose(task.id, offered, task.traffic, self._shares)
-        shown = [one.bullet_id for one in exposure.shown]
+        shown = [lot.bullet_id for lot in exposure.lots if lot.shown]
         success = self._world.attempt(task, shown)
         self._right, self._tried = self._right + success, self._tried + 1
         report = self._world.report(task, shown, success)
@@ -175,14 +175,13 @@ class _Play:
     def _try(self, task: WorldTask, exposure: Exposure, report: Report) -> None:
         """Hold each draw against the outcome; the forecast is what tasks of this kind came to before."""
         right, tried = self._success[task.cluster]
-        for shown, drawn in ((True, exposure.shown), (False, exposure.withheld)):
-            for one in drawn:
-                self._stake(one, shown, right / tried, task, report)
+        for lot in exposure.lots:
+            self._stake(lot, right / tried, task, report)
         self._success[task.cluster] = [right + report.success, tried + 1]
 
-    def _stake(self, one: Shown, shown: bool, expected: float, task: WorldTask, report: Report) -> None:
-        stakes = self._lives[one.bullet_id].stakes
-        trial = Trial(shown=shown, probability=one.probability, success=report.success, expected=expected,
+    def _stake(self, lot: Lot, expected: float, task: WorldTask, report: Report) -> None:
+        stakes = self._lives[lot.bullet_id].stakes
+        trial = Trial(shown=lot.shown, probability=lot.chance, success=report.success, expected=expected,
                       weight=WEIGHTS[report.source])  # fmt: skip
         stakes[task.principal] = after(stakes[task.principal], trial)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ace.core.anchoring import departure
+from ace.core.decisions import first_unfounded
 from ace.core.integrity import WORDS, first_fault
 from ace.core.journal import timestamp
 from ace.core.ports import PlaybookStore
@@ -58,7 +59,7 @@ class _Stored:
 
 
 def verify(domain_id: str, store: PlaybookStore, anchored: Anchored | None = None) -> Verification:
-    """Follow the hash chain to the head and through the anchors, then replay it and compare with what is stored."""
+    """Follow the hash chain to the head and the anchors, replay it, compare with what is stored, and decide again."""
     stored, kept = _read(check_domain(domain_id), store), anchored or Anchored()
     anchors = kept.of(domain_id)
     found = (
@@ -66,6 +67,7 @@ def verify(domain_id: str, store: PlaybookStore, anchored: Anchored | None = Non
         or first_fault(stored.entries, stored.head)
         or departure(stored.entries, anchors)
         or _strange(stored)
+        or first_unfounded(stored.entries)
         or kept.fault
     )
     return Verification(entries=len(stored.entries), found=found, anchor=anchors[-1] if anchors else None)

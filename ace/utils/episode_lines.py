@@ -38,7 +38,7 @@ def _episode(row: Row, domain_id: str, now: float) -> Episode:
     report = _report(row)
     own = report.episode_id or f"episode-{digest(canonical(row.fields))[:16]}"
     try:
-        return to_episode(report, domain_id=domain_id, own=own, shown=(), principal=None, now=now)
+        return to_episode(report, domain_id=domain_id, own=own, receipt=None, principal=None, now=now)
     except InvalidInput as error:
         raise row.fault(error.field, error.problem, error.remedy) from error
 

@@ -5,7 +5,6 @@ Unknown fields are refused, types are not guessed; the first thing wrong is name
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ace.core.validation import check_text
 from ace.errors import InvalidInput
 from ace.models.episode import Episode
+from ace.models.receipt import Receipt
 from ace.models.task import Feedback, FeedbackSource, Step, Task, Trajectory
 
 MAX_QUERY_CHARS = 100_000
@@ -73,7 +73,7 @@ class EpisodeReport(Strict):
 
 
 def to_episode(
-    body: EpisodeReport, *, domain_id: str, own: str, shown: Sequence[str], principal: str | None, now: float
+    body: EpisodeReport, *, domain_id: str, own: str, receipt: Receipt | None, principal: str | None, now: float
 ) -> Episode:
     """The episode of this id that the report tells of. Raises InvalidInput naming the field that cannot be used."""
     check_text("task", body.task, limit=len(body.task))
@@ -88,11 +88,11 @@ def to_episode(
         answer=body.answer,
         reasoning=body.reasoning,
         cited=tuple(body.cited),
-        shown=tuple(shown),
+        shown=receipt.shown if receipt else (),
         steps=tuple(Step(**step.model_dump()) for step in body.trace),
         latency_s=body.latency_s,
         error=body.error,
     )
     feedback = Feedback(correct=outcome.correct, source=source, expected=outcome.expected, detail=outcome.detail)
     return Episode(id=own, domain_id=domain_id, task=task, trajectory=trajectory, feedback=feedback,
-                   principal=principal, reported_at=now)  # fmt: skip
+                   principal=principal, reported_at=now, receipt=receipt)  # fmt: skip

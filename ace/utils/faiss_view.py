@@ -21,7 +21,17 @@ from ace.core.ports import Vectors
 from ace.core.replay import counted, staged
 from ace.errors import InvalidInput, NotFound
 from ace.models.journal import Entry, Position
-from ace.models.plan import Add, Increment, Promote, Quarantine, Restore, Rollback, operation_from_json
+from ace.models.plan import (
+    Add,
+    Archive,
+    Increment,
+    Promote,
+    Quarantine,
+    Restage,
+    Restore,
+    Rollback,
+    operation_from_json,
+)
 from ace.models.playbook import Bullet, PlaybookStage
 from ace.utils.faiss_shelf import Scored, Shelf
 
@@ -82,7 +92,7 @@ class View:
         self._add([operation.bullet for operation in operations if isinstance(operation, Add)], vectors)
         for operation in operations:
             match operation:
-                case Promote() | Quarantine() | Restore():
+                case Promote() | Quarantine() | Archive() | Restore():
                     self._restage(operation)
                 case Increment(bullet_id=own) if own in self._bullets:
                     self._bullets[own] = counted(self._bullets[own], operation)
@@ -120,7 +130,7 @@ class View:
         except NotFound as error:  # added and, by the time we read, rolled back again
             raise Diverged(str(error)) from error
 
-    def _restage(self, operation: Promote | Quarantine | Restore) -> None:
+    def _restage(self, operation: Restage) -> None:
         own = operation.bullet_id
         shelf = next((shelf for shelf in self.shelves.values() if own in shelf), None)
         if shelf is None:
@@ -130,12 +140,14 @@ class View:
             self._bullets[own] = staged(self._bullets[own], operation)
 
 
-def _stage_after(operation: Promote | Quarantine | Restore) -> PlaybookStage:
+def _stage_after(operation: Restage) -> PlaybookStage:
     match operation:
         case Promote(to=to):
             return to
         case Quarantine():
             return PlaybookStage.QUARANTINED
+        case Archive():
+            return PlaybookStage.ARCHIVED
         case Restore():
             return PlaybookStage.SHADOW
 

@@ -20,6 +20,7 @@ from ace.services.retrieval import Retrieval
 from ace.utils import metrics, tracing
 
 if TYPE_CHECKING:
+    from ace.core.exposure import Draws
     from ace.core.ports import Neighbourhood, Transaction, VectorIndex, Vectors
     from ace.core.review import Policy
     from ace.models.insight import Delta
@@ -59,10 +60,10 @@ class MeteredRetrieval(Retrieval):
         *,
         k: int,
         token_budget: int | None = None,
-        stages: frozenset[PlaybookStage] | None = None,
+        draws: Draws | None = None,
     ) -> Context:
         with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
-            return self.inner.context(domain_id, query, k=k, token_budget=token_budget, stages=stages)
+            return self.inner.context(domain_id, query, k=k, token_budget=token_budget, draws=draws)
 
     def context_for_vector(
         self,
@@ -71,10 +72,10 @@ class MeteredRetrieval(Retrieval):
         *,
         k: int,
         token_budget: int | None = None,
-        stages: frozenset[PlaybookStage] | None = None,
+        draws: Draws | None = None,
     ) -> Context:
         with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
-            return self.inner.context_for_vector(domain_id, vector, k=k, token_budget=token_budget, stages=stages)
+            return self.inner.context_for_vector(domain_id, vector, k=k, token_budget=token_budget, draws=draws)
 
 
 class MeteredCurator(SemanticCurator):

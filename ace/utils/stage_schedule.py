@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ace.config import Settings
-from ace.core.gates import Gates
 from ace.core.ports import Clock, Leases, PlaybookStore
 from ace.core.schedule import LEASE_S, is_due, pause
 from ace.errors import AceError
 from ace.models.integrity import Anchor
 from ace.models.staging import Advance
-from ace.services.staging import advance
+from ace.services.staging import Staging
 from ace.utils import stage_log
 
 LEASE = "stage_manager"
@@ -42,7 +41,7 @@ class Parts(Protocol):
     def leases(self) -> Leases: ...
 
     @property
-    def gates(self) -> Gates: ...
+    def staging(self) -> Staging: ...
 
     @property
     def clock(self) -> Clock: ...
@@ -118,7 +117,7 @@ class StageSchedule:
         for domain_id in self._app.store.domains():
             if self._stopping.is_set() or not self._renew():
                 return
-            run.append(advance(domain_id, store=self._app.store, gates=self._app.gates, clock=self._app.clock))
+            run.append(self._app.staging.advance(domain_id))
             self._observe(run[-1])
             self._vouch(domain_id)
         self._last = started

@@ -16,13 +16,24 @@ from ace.bootstrap import App
 from ace.errors import AceError
 from ace.utils import logs
 from ace.utils.traced_http import TracedRequests
-from ace.web import administration, bullets, context, documentation, domains, episodes, health, history, reviews
+from ace.web import (
+    administration,
+    bullets,
+    context,
+    documentation,
+    domains,
+    episodes,
+    evidence,
+    health,
+    history,
+    reviews,
+)
 from ace.web.access import Gate
 from ace.web.border import Asgi, Border, broken
 from ace.web.described import DescribedApi
 from ace.web.problems import Problem, invalid, problem_of
 
-GUARDED = (context, episodes, domains, bullets, reviews, history, administration)
+GUARDED = (context, episodes, domains, bullets, evidence, reviews, history, administration)
 BEARER = HTTPBearer(auto_error=False, description="an API key, as `ace keys create` prints it")
 
 

@@ -56,7 +56,7 @@ def one_bullet(domain: str, bullet_id: str, app: App) -> dict[str, Any]:
 @needs(Role.READ)
 def history(domain: str, bullet_id: str, app: App) -> list[dict[str, Any]]:
     """All that the journal says of one bullet, and the rollbacks, in order."""
-    found = app.store.history(domain, _name(bullet_id))
+    found = app.store.history(domain, name(bullet_id))
     if not any(one.kind == "add" for one in found):
         raise _missing(bullet_id)
     return [entry(one) for one in found]
@@ -67,7 +67,7 @@ def _moving(move: Move) -> Any:
     def moved(
         domain: str, bullet_id: str, body: MoveRequest, app: App, idempotency_key: IdempotencyKey = None
     ) -> dict[str, Any]:
-        found = app.stewardship.move(domain, _name(bullet_id), move, body.reason, key=http_key(idempotency_key))
+        found = app.stewardship.move(domain, name(bullet_id), move, body.reason, key=http_key(idempotency_key))
         return bullet_out(found)
 
     return moved
@@ -92,7 +92,7 @@ def bullet_out(bullet: Bullet) -> dict[str, Any]:
 
 
 def _found(app: App, domain: str, bullet_id: str) -> Bullet:
-    bullet = app.store.get(domain, _name(bullet_id))
+    bullet = app.store.get(domain, name(bullet_id))
     if bullet is None:
         raise _missing(bullet_id)
     return bullet
@@ -102,7 +102,8 @@ def _missing(bullet_id: str) -> NotFound:
     return NotFound(f"There is no bullet {bullet_id[:80]} in this domain.")
 
 
-def _name(bullet_id: str) -> str:
+def name(bullet_id: str) -> str:
+    """The id itself. Raises NotFound for what cannot be one."""
     if len(bullet_id) > 200 or "\0" in bullet_id or not bullet_id.isprintable():
         raise _missing(bullet_id)
     return bullet_id

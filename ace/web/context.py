@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from ace.bootstrap import App
-from ace.core.ranking import VISIBLE
+from ace.core.exposure import Draws
 from ace.core.validation import check_text
 from ace.models.access import Principal, Role
 from ace.models.insight import Delta, Insight, Vote
@@ -33,8 +33,10 @@ def context(domain: str, body: ContextRequest, caller: Principal, app: App) -> R
     traffic = body.traffic or Traffic(app.settings.env)
     k = app.settings.k if body.k is None else body.k
     budget = body.token_budget or app.settings.token_budget
-    found = app.retrieval.context(domain, body.task, k=k, token_budget=budget, stages=VISIBLE[traffic])
-    receipt, text = app.receipts.issue(found, traffic=traffic, principal=caller.key_id)
+    own = app.receipts.new_id()
+    draws = Draws(unit=body.session or own, traffic=traffic, shares=app.shares)
+    found = app.retrieval.context(domain, body.task, k=k, token_budget=budget, draws=draws)
+    receipt, text = app.receipts.issue(own, found, traffic=traffic, principal=caller.key_id)
     return Response(json.dumps(_answer(found, receipt.id, text)), media_type="application/json")
 
 
@@ -76,4 +78,5 @@ def _answer(found: Context, receipt_id: str, receipt: str) -> dict[str, Any]:
         for one in found.bullets
     ]  # fmt: skip
     return {"domain": found.domain_id, "bullets": bullets, "text": found.text, "tokens": found.tokens,
-            "position": found.position, "receipt": receipt, "receipt_id": receipt_id}  # fmt: skip
+            "position": found.position, "held_out": found.held_out, "receipt": receipt,
+            "receipt_id": receipt_id}  # fmt: skip

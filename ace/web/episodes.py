@@ -33,10 +33,9 @@ def report(
     """
     receipt = app.receipts.read(body.receipt, domain) if body.receipt else None
     own = body.episode_id or (receipt.id if receipt else idempotency_key)
-    shown = tuple(one.bullet_id for one in receipt.shown) if receipt else ()
     if own is None:
         raise InvalidInput("episode_id", "is missing, and there is no receipt", "Send a receipt or an id of your own")
-    episode = to_episode(body, domain_id=domain, own=own, shown=shown, principal=caller.key_id,
+    episode = to_episode(body, domain_id=domain, own=own, receipt=receipt, principal=caller.key_id,
                          now=app.clock.now().timestamp())  # fmt: skip
     new = app.episodes.report(episode)
     status = app.episodes.status(domain, episode.id)

@@ -52,6 +52,7 @@ class DifferenceOut(BaseModel):
     removed: list[BriefBullet]
     promoted: list[MoveOut]
     quarantined: list[MoveOut]
+    archived: list[MoveOut]
     restored: list[MoveOut]
     lowered: list[MoveOut]
     counters: list[CounterOut]

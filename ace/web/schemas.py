@@ -46,6 +46,9 @@ class ContextRequest(Strict):
         None, description="tokens of bullets at most"
     )
     traffic: Traffic | None = Field(None, description="which stages are shown; default: ACE_ENV")
+    session: str | None = Field(
+        None, min_length=1, max_length=200, description="tasks of one session are shown the same canaries"
+    )
 
 
 class ContextBullet(BaseModel):
@@ -67,6 +70,7 @@ class ContextResponse(BaseModel):
     text: str
     tokens: int = Field(description="about how many tokens `text` is")
     position: int = Field(description="the journal's position these bullets are of")
+    held_out: bool = Field(description="shown nothing by lot, so that it can be told what the playbook is worth")
     receipt: str
     receipt_id: str
 

@@ -19,7 +19,7 @@ from ace.models.task import Feedback, FeedbackSource, Task, Trajectory
 from ace.reflector.lessons import CONFIDENCE_CAP
 from ace.services.reflection import Reflection
 from ace.services.retrieval import Retrieval
-from ace.services.staging import advance
+from ace.services.staging import Staging
 from ace.testing.clock import FrozenClock
 from ace.testing.embedder import HashEmbedder
 from ace.testing.episodes import InMemoryEpisodes
@@ -71,7 +71,8 @@ class World:
         self.curator = SemanticCurator(store=self.store, index=index, embedder=HashEmbedder(), second_look=Overlap(),
                                        clock=self.clock, reviews=self.queue, policy=policy)  # fmt: skip
         self.reflection = Reflection(store=self.store, episodes=self.episodes, reflector=Credulous(),
-                                     curator=self.curator, clock=self.clock, lease_s=300)  # fmt: skip
+                                     embedder=HashEmbedder(), curator=self.curator, clock=self.clock,
+                                     lease_s=300)  # fmt: skip
         self.retrieval = Retrieval(index=index, embedder=HashEmbedder(), stages=VISIBLE[Traffic.PRODUCTION], floor=-1.0,
                                    trust_weight=0.1)  # fmt: skip
         self._number = 0
@@ -116,7 +117,7 @@ class World:
     def manage_stages(self) -> None:
         """The stage manager, as often as a bullet can rise."""
         for _ in range(3):
-            advance(DOMAIN, store=self.store, gates=GATES, clock=self.clock)
+            Staging(self.store, self.clock, levels=GATES).advance(DOMAIN)
 
     def has(self, text: str) -> bool:
         """Is the text in the playbook?"""

@@ -61,12 +61,16 @@ def _answers(child: psutil.Process) -> bool:
         return False
 
 
+SHOWN_TO_ALL = {"ACE_CANARY": "0", "ACE_DROPOUT": "0", "ACE_HOLDOUT": "0"}
+"""No lots are drawn, so that a test knows what it is shown."""
+
+
 @contextmanager
 def serving(home: Path, *options: str, **settings: str) -> Iterator[Server]:
     """A server over `home`'s data; it is stopped, and its children with it, when the context ends."""
     port = free_port()
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACE_")}
-    environment = {**inherited, "ACE_DATA_DIR": str(home / "data"), "ACE_ENV": "shadow", **settings}
+    environment = {**inherited, "ACE_DATA_DIR": str(home / "data"), "ACE_ENV": "shadow", **SHOWN_TO_ALL, **settings}
     log = home / f"server-{port}.log"
     command = [sys.executable, "-m", "ace", "serve", "--port", str(port), *options]
     with log.open("wb") as out:

@@ -122,7 +122,7 @@ def test_bullets_and_journal_come_in_pages_that_meet(server: Server) -> None:
 def test_domains_are_listed_with_their_stages(server: Server) -> None:
     teach(server, "listed", UNITS)
     found = {one["domain"]: one for one in server.ask("GET", "/v1/domains").json()}
-    assert found["listed"]["bullets"] == {"shadow": 1, "staging": 0, "prod": 0, "quarantined": 0}
+    assert found["listed"]["bullets"] == {"shadow": 1, "staging": 0, "prod": 0, "quarantined": 0, "archived": 0}
 
 
 JSON = {"Content-Type": "application/json"}

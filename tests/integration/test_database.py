@@ -168,13 +168,19 @@ def test_a_statement_that_takes_too_long_is_stopped_by_the_server(postgres_url: 
     database.close()
 
 
+BREAK_OFF = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE application_name = 'ace' AND datname = current_database()"
+)
+"""Every connection of ours to this database; other tests use other databases of the same server."""
+
+
 def test_connections_the_server_broke_off_are_replaced_unnoticed(postgres_url: str) -> None:
     database = Database(postgres_url)
     store = PlaybookRepository(database)
     add(store, "advice")
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'ace'"
-        assert connection.execute(query).fetchone() != (0,)
+        assert connection.execute(BREAK_OFF).fetchone() != (0,)
     assert len(store.get_all(DOMAIN)) == 1
     add(store, "more")
     database.close()
@@ -185,7 +191,7 @@ def test_a_broken_off_transaction_leaves_nothing(postgres_url: str) -> None:
     store = PlaybookRepository(database)
     with pytest.raises(StoreUnavailable), store.transaction(DOMAIN) as transaction:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ace'")
+            connection.execute(BREAK_OFF)
         transaction.remember("key", "hash", {})
     assert store.domains() == []
     add(store, "advice")

@@ -25,7 +25,7 @@ from ace.models.playbook import PlaybookStage, Section
 from ace.repositories import postgres, tables
 from ace.repositories.database import Database, get_database, open_connections
 from ace.repositories.statements import insert
-from ace.services.staging import advance
+from ace.services.staging import Staging
 from ace.testing.embedder import HashEmbedder
 from ace.testing.llm import ScriptedLLM, say, status
 from ace.utils import faiss_index, llm_circuit_breaker, metrics
@@ -122,7 +122,7 @@ def test_a_merge_that_is_undone_adds_nothing(app: App) -> None:
 def test_a_retrieval_and_its_search_are_timed(app: App) -> None:
     app.curator.apply_delta(delta("e1", "check the units"), DOMAIN)
     seen = Moved(told())
-    assert app.retrieval.context(DOMAIN, "check the units", k=3, stages=frozenset(PlaybookStage)).bullets
+    assert app.retrieval.context(DOMAIN, "check the units", k=3).bullets
     assert seen.by("playbook_retrieval_latency_ms_count") == 1
     assert seen.by("faiss_search_latency_ms_count") == 1
     assert seen.by("playbook_retrieval_latency_ms_sum") >= seen.by("faiss_search_latency_ms_sum") > 0
@@ -134,7 +134,7 @@ def test_promotions_and_quarantines_are_counted_whoever_makes_them(app: App) -> 
         app.store, helpful(good, "e1"), *(type(helpful(bad, e))(bullet_id=bad, episode_id=e, harmful=1) for e in "ab")
     )
     seen = Moved(told())
-    advance(DOMAIN, store=app.store, gates={PlaybookStage.SHADOW: Gate(helpful_min=1, ratio_min=1)}, clock=app.clock)
+    Staging(app.store, app.clock, levels={PlaybookStage.SHADOW: Gate(helpful_min=1, ratio_min=1)}).advance(DOMAIN)
     write(app.store, Promote(bullet_id=picked, to=PlaybookStage.STAGING, reason="a person"))
     assert seen.by("bullets_promoted_total") == 2
     assert seen.by("ace_bullets_quarantined_total") == 1

@@ -31,7 +31,7 @@ from tests.playbooks import (
     write,
 )
 
-SHADOW, STAGING, PROD, QUARANTINED = PlaybookStage
+SHADOW, STAGING, PROD, QUARANTINED, ARCHIVED = PlaybookStage
 numbers = itertools.count()
 
 
@@ -80,7 +80,7 @@ def test_a_stage_is_read_alone_and_counted(store: PlaybookStore) -> None:
     write(store, Promote(bullet_id=two, to=STAGING, reason="r"), Quarantine(bullet_id=three, reason="r"))
     assert [b.id for b in store.get_all(DOMAIN, stage=SHADOW)] == [one]
     assert [b.id for b in store.get_all(DOMAIN, stage=STAGING)] == [two]
-    assert store.count_by_stage(DOMAIN) == {SHADOW: 1, STAGING: 1, PROD: 0, QUARANTINED: 1}
+    assert store.count_by_stage(DOMAIN) == {SHADOW: 1, STAGING: 1, PROD: 0, QUARANTINED: 1, ARCHIVED: 0}
 
 
 def test_vectors_come_back_within_half_precision(store: PlaybookStore) -> None:

@@ -29,7 +29,7 @@ from ace.core.gates import Gate
 from ace.errors import ModelUnreachable
 from ace.models.insight import Delta, Insight
 from ace.models.playbook import PlaybookStage, Section
-from ace.services.staging import advance
+from ace.services.staging import Staging
 from ace.testing.embedder import HashEmbedder
 from ace.testing.llm import ScriptedLLM, say, status
 from ace.utils import faiss_index, llm_circuit_breaker, metrics
@@ -118,7 +118,7 @@ class Life:
         newest = self.app.store.get_all(DOMAIN)[-1]
         write(self.app.store, helpful(newest.id, f"v{self.number}"))
         gates = {PlaybookStage.SHADOW: Gate(helpful_min=1, ratio_min=1)}
-        advance(DOMAIN, store=self.app.store, gates=gates, clock=self.app.clock)
+        Staging(self.app.store, self.app.clock, levels=gates).advance(DOMAIN)
         metrics.stage_manager_ran(time.time())
         self.app.retrieval.context(DOMAIN, text, k=3)
         for code in ("200", "503"):

@@ -80,6 +80,7 @@ class World:
             episodes=self.episodes,
             reflector=reflector or self.tutor,
             curator=curator,
+            embedder=HashEmbedder(),
             clock=self.clock,
             lease_s=LEASE,
         )
@@ -109,7 +110,7 @@ def test_an_episode_is_merged_and_done_with_its_figures() -> None:
     done = world.reflection.reflect(claim)
     assert (done.ending, done.added, done.merged, done.votes, done.error) == (Ending.DONE, 1, 0, 1, None)
     assert world.status().state == EpisodeState.DONE
-    assert world.status().result == '{"added":1,"held":0,"merged":0,"position":4,"votes":1}'
+    assert world.status().result == '{"added":1,"held":0,"merged":0,"position":5,"votes":1}'
     assert {b.id: b.helpful_count for b in world.store.get_many(DOMAIN, [cited, ignored])} == {cited: 1, ignored: 0}
     assert [b.origin.episode_id for b in world.store.get_all(DOMAIN)][-1] == "e1", "whatever the reflector calls it"
     assert_sound(world.store)
@@ -206,7 +207,7 @@ def test_a_worker_that_comes_back_after_its_lease_writes_nothing() -> None:
     assert world.reflection.reflect(slow).ending == Ending.LOST
     assert world.store.entries(DOMAIN) == []
     assert world.reflection.reflect(quick).ending == Ending.DONE
-    assert len(assert_sound(world.store)) == 1
+    assert len(assert_sound(world.store)) == 2  # what it showed, and what it taught
 
 
 def test_a_crew_drains_what_is_due_and_counts(tmp_path: Path) -> None:

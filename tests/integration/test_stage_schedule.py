@@ -17,7 +17,7 @@ import pytest
 
 from ace.bootstrap import App
 from ace.config import Settings, get_settings, load_settings
-from ace.core.gates import Gate, Gates
+from ace.core.gates import Gate
 from ace.core.ports import Leases, PlaybookStore
 from ace.core.schedule import LEASE_S
 from ace.errors import StoreUnavailable
@@ -26,13 +26,14 @@ from ace.models.staging import Advance
 from ace.repositories.database import Database
 from ace.repositories.lease_repository import LeaseRepository
 from ace.repositories.playbook_repository import PlaybookRepository
+from ace.services.staging import Staging
 from ace.testing.clock import FrozenClock
 from ace.testing.leases import InMemoryLeases
 from ace.testing.playbook import InMemoryPlaybook
 from ace.utils.stage_schedule import LEASE, StageSchedule
 from tests.playbooks import add, helpful, write
 
-SHADOW, STAGING, PROD, _ = PlaybookStage
+SHADOW, STAGING, PROD, _, _ = PlaybookStage
 PATIENCE_S = 60.0
 
 
@@ -44,7 +45,10 @@ class Parts:
     leases: InMemoryLeases = field(default_factory=InMemoryLeases)
     clock: FrozenClock = field(default_factory=FrozenClock)
     settings: Settings = field(default_factory=lambda: load_settings(stage_interval_s=300))
-    gates: Gates = field(default_factory=lambda: {SHADOW: Gate(helpful_min=1, ratio_min=1.0)})
+
+    @property
+    def staging(self) -> Staging:
+        return Staging(self.store, self.clock, levels={SHADOW: Gate(helpful_min=1, ratio_min=1.0)})
 
 
 def proven(store: PlaybookStore, text: str, domain: str = "customer-a") -> str:

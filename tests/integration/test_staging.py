@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ace.core.gates import Gate, moves
+from ace.core.gates import Gate, Gates, Verdict, decide
 from ace.core.ports import PlaybookStore
 from ace.core.ports import Transaction as Held
-from ace.models.plan import Increment, Operation, Promote, Quarantine
+from ace.models.plan import Archive, Increment, Operation, Promote, Quarantine
 from ace.models.playbook import PlaybookStage
 from ace.services import staging
-from ace.services.staging import advance, due
+from ace.services.staging import Staging
 from ace.testing.clock import FrozenClock
 from ace.testing.playbook import InMemoryPlaybook
 from tests.playbooks import DOMAIN, add, assert_sound, write
 
-SHADOW, STAGING, PROD, QUARANTINED = PlaybookStage
+SHADOW, STAGING, PROD, QUARANTINED, ARCHIVED = PlaybookStage
 GATES = {SHADOW: Gate(helpful_min=3, ratio_min=3.0), STAGING: Gate(helpful_min=5, ratio_min=5.0)}
-votes = st.tuples(st.sampled_from([SHADOW, STAGING, PROD, QUARANTINED]), st.integers(0, 12), st.integers(0, 4))
+votes = st.tuples(st.sampled_from(PlaybookStage), st.integers(0, 12), st.integers(0, 4))
 
 
 def given_votes(store: PlaybookStore, bullet_id: str, stage: PlaybookStage, helpful: int, harmful: int) -> None:
@@ -32,14 +32,19 @@ def given_votes(store: PlaybookStore, bullet_id: str, stage: PlaybookStage, help
         STAGING: [Promote(bullet_id=bullet_id, to=STAGING, reason="test")],
         PROD: [Promote(bullet_id=bullet_id, to=to, reason="test") for to in (STAGING, PROD)],
         QUARANTINED: [Quarantine(bullet_id=bullet_id, reason="test")],
+        ARCHIVED: [Archive(bullet_id=bullet_id, reason="test")],
     }
     up = [Increment(bullet_id=bullet_id, episode_id=f"up {n}", helpful=1) for n in range(helpful)]
     down = [Increment(bullet_id=bullet_id, episode_id=f"down {n}", harmful=1) for n in range(harmful)]
     write(store, *ladder[stage], *up, *down)
 
 
+def by(store: PlaybookStore, gates: Gates = GATES) -> Staging:
+    return Staging(store, FrozenClock(), levels=gates)
+
+
 def run(store: PlaybookStore) -> dict[str, PlaybookStage]:
-    done = advance(DOMAIN, store=store, gates=GATES, clock=FrozenClock())
+    done = by(store).advance(DOMAIN)
     return {move.bullet_id: move.after for move in done.moves}
 
 
@@ -47,7 +52,7 @@ def test_a_bullet_takes_one_step_a_run_and_says_why(store: PlaybookStore) -> Non
     good, bad, new = add(store, "good", "bad", "new")
     given_votes(store, good, SHADOW, 6, 1)
     given_votes(store, bad, SHADOW, 0, 1)
-    planned = due(DOMAIN, store=store, gates=GATES)
+    planned = by(store).due(DOMAIN)
     assert (planned.promoted, planned.quarantined) == (1, 1)
     assert store.get_many(DOMAIN, [good, bad])[0].stage == SHADOW, "looking changes nothing"
     assert run(store) == {good: STAGING, bad: QUARANTINED}
@@ -77,8 +82,9 @@ def check_ripe(
     for own, (stage, helpful, harmful) in zip(ids, found, strict=True):
         given_votes(store, own, stage, helpful, harmful)
     gates = {SHADOW: Gate(helpful_min=helpful_min, ratio_min=ratio_min), STAGING: GATES[STAGING]}
-    expected = {move.bullet_id: move for move in moves(store.get_all(DOMAIN), gates)}
-    assert {move.bullet_id: move for move in due(DOMAIN, store=store, gates=gates).moves} == expected
+    ruled = {bullet.id: decide(bullet, gates) for bullet in store.get_all(DOMAIN)}
+    expected = {own: one.reason for own, one in ruled.items() if one.verdict != Verdict.STAY}
+    assert {move.bullet_id: move.reason for move in by(store, gates).due(DOMAIN).moves} == expected
 
 
 @pytest.mark.parametrize("ratio_min", [0.5, 1.1, 3.0, 10 / 3])
@@ -123,5 +129,5 @@ def test_many_bullets_move_in_several_short_transactions(store: PlaybookStore) -
     ids = add(store, *(f"advice {number}" for number in range(many)))
     write(store, *(Increment(bullet_id=own, episode_id="e", helpful=1) for own in ids))
     easy = {SHADOW: Gate(helpful_min=1, ratio_min=1.0)}
-    assert advance(DOMAIN, store=store, gates=easy, clock=FrozenClock()).promoted == many
+    assert by(store, easy).advance(DOMAIN).promoted == many
     assert store.count_by_stage(DOMAIN)[STAGING] == many

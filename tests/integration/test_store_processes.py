@@ -29,6 +29,7 @@ from ace.repositories.database import Database
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.repositories.playbook_transaction import PlaybookTransaction
 from ace.repositories.statements import statement
+from ace.testing import checks
 from tests.playbooks import DOMAIN, NOW, add, assert_sound, bullet, helpful, vectors, write
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -93,6 +94,31 @@ def test_four_processes_lose_and_double_nothing(url: str) -> None:
     assert found.helpful_count == 400
     assert store.head(DOMAIN).seq == 1 + 4 * (100 + 100 + 10)
     assert_tables_are_the_journal(database)
+    database.close()
+
+
+def vote(url: str, worker: int, votes: int, shared: str) -> None:
+    """One process's work: votes of its own episodes on the shared bullet, each in one transaction."""
+    store = PlaybookRepository(Database(url, patience=60))
+    for number in range(votes):
+        write(store, helpful(shared, f"w{worker}/{number}"))
+
+
+def test_four_processes_that_vote_on_one_bullet_lose_no_increment(url: str, pytestconfig: pytest.Config) -> None:
+    """A thousand votes each; on Postgres, where that takes 20 s, only with --full."""
+    database = Database(url)
+    votes = 1000 if database.dialect == "sqlite" or pytestconfig.getoption("--full") else 250
+    (shared,) = add(PlaybookRepository(database), "shared advice")
+    processes = [SPAWN.Process(target=vote, args=(url, worker, votes, shared)) for worker in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    found = PlaybookRepository(database).get(DOMAIN, shared)
+    assert found is not None
+    assert found.helpful_count == 4 * votes
+    assert checks.everything(database) == []
     database.close()
 
 

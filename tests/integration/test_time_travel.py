@@ -34,7 +34,7 @@ from ace.testing.releases import InMemoryReleases
 from tests.episodes import episode
 from tests.playbooks import DOMAIN, NOW, add, assert_sound, bullet, helpful, histories_of, state_of, write
 
-SHADOW, STAGING, PROD, QUARANTINED = PlaybookStage
+SHADOW, STAGING, PROD, QUARANTINED, ARCHIVED = PlaybookStage
 
 
 @dataclass
@@ -128,8 +128,8 @@ def test_what_is_no_position_is_refused_with_a_remedy(
 def test_a_difference_tells_what_happened_and_backwards_what_a_rollback_would_do(scene: Scene) -> None:
     one, two = week(scene)
     there = scene.travel.difference(DOMAIN, "1", "head")
-    assert there.counts() == {"added": 1, "removed": 0, "promoted": 1, "quarantined": 0, "restored": 0, "lowered": 0,
-                              "counters": 1, "linked": 1, "unlinked": 0}  # fmt: skip
+    assert there.counts() == {"added": 1, "removed": 0, "promoted": 1, "quarantined": 0, "archived": 0, "restored": 0,
+                              "lowered": 0, "counters": 1, "linked": 1, "unlinked": 0}  # fmt: skip
     assert [(change.helpful, change.harmful) for change in there.counters] == [(1, 1)]
     back = scene.travel.difference(DOMAIN, "head", "2")
     assert [change.before.id for change in back.restored] == [two]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ace.core.receipts import MAX_CHARS, seal, unseal
 from ace.errors import InvalidInput
-from ace.models.receipt import Receipt, Shown
+from ace.models.observation import Lot
+from ace.models.receipt import Receipt
 
 SECRET = b"s" * 32
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -19,7 +20,9 @@ RECEIPTS = st.builds(
     id=NAMES,
     domain_id=NAMES,
     position=st.integers(0, 2**40),
-    shown=st.lists(st.builds(Shown, bullet_id=NAMES, probability=st.floats(0, 1)), max_size=5).map(tuple),
+    lots=st.lists(st.builds(Lot, bullet_id=NAMES, chance=st.floats(0, 1), shown=st.booleans()), max_size=5).map(tuple),
+    holdout=st.floats(0, 1),
+    held_out=st.booleans(),
     principal=st.none() | NAMES,
     issued_at=st.integers(0, 2**33),
 )

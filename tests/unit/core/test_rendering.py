@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ace.core.ranking import rank, trust, within_budget
+from ace.core.ranking import rank, trust
 from ace.core.rendering import estimate_tokens, one_line, render_bullet, render_context, render_playbook
 from ace.models.playbook import Bullet, Section, bullet_id, normalise
 
@@ -64,9 +64,3 @@ def test_ranking_is_the_same_whatever_the_order_it_is_given(hits: list[tuple[str
 def test_trust_moves_a_bullet_up_or_down_but_not_an_unknown_one() -> None:
     assert trust(bullet("x")) == 0
     assert trust(bullet("x", helpful_count=8)) > 0 > trust(bullet("x", harmful_count=8))
-
-
-def test_a_budget_keeps_the_best_that_fit() -> None:
-    ranked = rank([(bullet("a"), 0.9), (bullet("b"), 0.8), (bullet("c"), 0.7)], k=3, trust_weight=0, floor=0)
-    assert [item.bullet.content for item in within_budget(ranked, [10, 10, 1], 15)] == ["a"]
-    assert len(within_budget(ranked, [10, 10, 1], None)) == 3
