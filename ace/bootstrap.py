@@ -144,6 +144,11 @@ class App:
     def curator(self) -> SemanticCurator:
         return self._curator(ReviewMode.FULL)
 
+    @cached_property
+    def run_curator(self) -> SemanticCurator:
+        """For what a person at this machine starts: learning from files, importing."""
+        return self._curator(ReviewMode.SCREENS)
+
     def _curator(self, auto: ReviewMode) -> SemanticCurator:
         """A Curator whose policy is what the settings say, and `auto` where they leave it open."""
         from ace.core.review import Policy
@@ -443,31 +448,46 @@ class App:
     def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
         from ace.services.attempts import Attempts
-        from ace.services.learning import Learning
         from ace.services.training import Training
         from ace.utils.call_ledger import CallLedger
         from ace.utils.llm_meter import Meter
 
         ledger = CallLedger(folder)
-        meter = Meter(limits, spent=ledger.spent)
-        with ExitStack() as stack:
-            base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
-            generator, reflector = self._roles(meter, ledger, base_url)
-            learning = Learning(
-                retrieval=self.retrieval,
-                generator=generator,
-                reflector=reflector,
-                curator=self._curator(ReviewMode.SCREENS),
-                meter=meter,
-                k=self.settings.k,
-                token_budget=self.settings.token_budget,
-            )
-            say("ready")
+        with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as (learning, generator):
             yield Workshop(
                 learning=learning,
                 training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
                 attempts=Attempts(generator, folder),
             )
+
+    @contextmanager
+    def answering(self, say: Callable[[str], None]) -> Iterator[Learning]:
+        """The loop for single attempts, of which nothing is kept."""
+        from ace.utils.llm_meter import Meter
+
+        with self._learning(Meter(), None, say) as (learning, _):
+            yield learning
+
+    @contextmanager
+    def _learning(
+        self, meter: Meter, ledger: CallLedger | None, say: Callable[[str], None]
+    ) -> Iterator[tuple[Learning, Generator]]:
+        from ace.services.learning import Learning
+
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
+            generator, reflector = self._roles(meter, ledger, base_url)
+            say("ready")
+            learning = Learning(
+                retrieval=self.retrieval,
+                generator=generator,
+                reflector=reflector,
+                curator=self.run_curator,
+                meter=meter,
+                k=self.settings.k,
+                token_budget=self.settings.token_budget,
+            )
+            yield learning, generator
 
     @contextmanager
     def reflecting(self, say: Callable[[str], None]) -> Iterator[Reflection]:
@@ -502,7 +522,7 @@ class App:
         with LocalModel(self.settings.models_path, threads=self.settings.llm_threads) as model:
             yield model.base_url
 
-    def _roles(self, meter: Meter, ledger: CallLedger, base_url: str | None) -> tuple[Generator, Reflector]:
+    def _roles(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> tuple[Generator, Reflector]:
         from ace.generator.cot_generator import CoTGenerator
         from ace.utils.llm_adapter import CompactAdapter
         from ace.utils.llm_circuit_breaker import protected_predict

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -27,7 +28,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ACE_", env_file=".env", extra="ignore", frozen=True)
 
-    env: Literal["shadow", "staging", "production"] = "shadow"
+    env: Literal["shadow", "staging", "production"] = Field(
+        "shadow", description="whose bullets are shown: shadow all, staging STAGING and PROD, production PROD alone"
+    )
     data_dir: Path = Field(Path(".ace"), description="indices, runs, logs, the default database")
     models_dir: Path | None = Field(None, description="model files; default: <data_dir>/models")
     database_url: SecretStr | None = Field(None, description="default: SQLite in <data_dir>/ace.db")
@@ -35,8 +38,8 @@ class Settings(BaseSettings):
     model: str = Field("local", description="'local', or a model as DSPy names it: openai/gpt-5-mini")
     model_base_url: str | None = Field(None, description="an OpenAI-compatible server's /v1")
     reflector_model: str | None = Field(None, description="default: the same as `model`")
-    temperature: float = Field(0.0, ge=0, le=2)
-    seed: int = 0
+    temperature: float = Field(0.0, ge=0, le=2, description="of the language model; 0: the likeliest answer")
+    seed: int = Field(0, description="sent with every model call")
     max_tokens: int = Field(1024, ge=1, description="tokens a call may generate")
     layout: Literal["auto", "full", "terse"] = Field(
         "auto", description="what the Generator is asked for; auto: terse for the local model, full for others"
@@ -50,7 +53,9 @@ class Settings(BaseSettings):
     llm_threads: int = Field(2, ge=1, description="threads of the local model")
 
     embeddings_url: str | None = Field(None, description="an OpenAI-compatible /v1; default: the local MiniLM")
-    embeddings_model: str = "all-MiniLM-L6-v2"
+    embeddings_model: str = Field(
+        "all-MiniLM-L6-v2", description="its name at that server; changing it makes the vectors there are useless"
+    )
 
     k: int = Field(5, ge=0, le=100, description="bullets shown to a task")
     token_budget: int | None = Field(None, ge=1, description="tokens of bullets shown at most; default: no limit")
@@ -83,7 +88,7 @@ class Settings(BaseSettings):
 
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
-    port: int = Field(8000, ge=1, le=65535)
+    port: int = Field(8000, ge=1, le=65535, description="port the server listens on")
     workers: int = Field(1, ge=1, description="server processes")
     request_deadline_s: float = Field(10, gt=0, description="seconds one request may take in all")
     max_body_bytes: int = Field(1_000_000, ge=1, description="a larger request body is refused unread")
@@ -93,7 +98,7 @@ class Settings(BaseSettings):
     faiss_memory_mb: int = Field(256, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
     faiss_idle_s: float = Field(900, gt=0, description="seconds after which an unused index is unloaded")
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged at least")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: pretty in a terminal, else JSON")
     reflector_metrics_port: int | None = Field(None, description="port for ace-reflector's own /metrics; default: none")
     otel_endpoint: str | None = Field(
@@ -132,14 +137,37 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del file_secret_settings
-        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("ACE_CONFIG", "ace.toml")))
-        return init_settings, env_settings, dotenv_settings, toml
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+class _Alone(Settings):
+    """What is given and the defaults: no environment, no file."""
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (sources["init_settings"],)
+
+
+def config_file() -> Path:
+    """Where settings are read from, after the environment and `.env`."""
+    return Path(os.environ.get("ACE_CONFIG", "ace.toml"))
+
+
+def settings_alone(**given: object) -> Settings:
+    """These settings, whatever the environment says. Raises InvalidInput naming the one that cannot be used."""
+    return _read(_Alone, **given)
 
 
 def load_settings(**overrides: object) -> Settings:
     """The settings in force. Raises InvalidInput naming the variable that cannot be used."""
+    return _read(Settings, **overrides)
+
+
+def _read(kind: type[Settings], **given: object) -> Settings:
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return kind(**given)  # type: ignore[arg-type]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(str(config_file()), f"is not TOML: {error}", "Correct it, or write one: ace init") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = "ACE_" + "_".join(str(part) for part in first["loc"]).upper()

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
+from ace.cli.grammar import Json, Yes
 from ace.errors import InvalidInput
 
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Where = Annotated[
     str, typer.Argument(metavar="FILE_OR_URL", help="a file, s3://…/name, a name `backups` lists, latest")
 ]
@@ -63,7 +63,9 @@ def backups(to: To = None, as_json: Json = False) -> None:
 def verify(where: Where, as_json: Json = False) -> None:
     """Check a backup without a database: its seal, every domain's hash chain, and what the journal adds up to.
 
-    Exit code 2 when it cannot be used. Example: ace db verify latest
+    Exit code 2 when it cannot be used.
+
+    Example: ace db verify latest
     """
     from ace.bootstrap import App
     from ace.cli import backup_view as view
@@ -77,7 +79,7 @@ def restore(
     where: Where,
     into: Annotated[str | None, typer.Option(help="a database URL; default: ACE_DATABASE_URL")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="delete what the database holds")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup into a database: all of it, or nothing. SQLite and Postgres take each other's.
@@ -103,7 +105,9 @@ def drill(
 ) -> None:
     """Prove that a backup can be restored: put it into a scratch database, compare every row and some searches.
 
-    Exit code 4 when it does not come back as it was. Example: ace db drill latest
+    Exit code 4 when it does not come back as it was.
+
+    Example: ace db drill latest
     """
     from ace.bootstrap import App
     from ace.cli import backup_view as view

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from ace.cli.backups import register
+from ace.cli.grammar import Json, Yes
 from ace.errors import InvalidInput
 
-app = typer.Typer(help="The database: see and move its schema, back it up, restore it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: see and move its schema, back it up, restore it.\n\nExample: ace db current",
+    no_args_is_help=True,
+)
 register(app)
-
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
 @app.command()
@@ -33,7 +35,7 @@ def upgrade(
 @app.command(context_settings={"ignore_unknown_options": True})
 def downgrade(
     revision: Annotated[str, typer.Argument(help="-1, a revision, or base")],
-    yes: Annotated[bool, typer.Option("--yes", help="really delete everything, for base")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Bring the schema back to an earlier version; what only the later one can hold is lost.

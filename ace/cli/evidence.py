@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ace.cli.grammar import BulletId, Domain, Json
+
 if TYPE_CHECKING:
     from ace.models.run import Interval
-
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,9 +38,7 @@ def worth(domain: Domain, as_json: Json = False) -> None:
     typer.echo(f"  e-value that it helps {found.helps:.3g}, that it harms {found.harms:.3g} (hold at every look)")
 
 
-def evidence(
-    bullet_id: Annotated[str, typer.Argument(help="the bullet")], domain: Domain, as_json: Json = False
-) -> None:
+def evidence(bullet_id: BulletId, domain: Domain, as_json: Json = False) -> None:
     """What is known about one bullet, what follows from it now, and what was decided before.
 
     Example: ace evidence strategy-abcdefghij --domain customer-a

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ace.errors import InvalidInput
+from ace.cli import complete
+from ace.cli.grammar import Domain, DryRun, Json, Reason, Yes, agreed
 from ace.models.playbook import SourceClass
 
 if TYPE_CHECKING:
     from ace.models.purge import Purged
-
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-Reason = Annotated[str, typer.Option(help="why; the journal keeps it")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would change, change nothing")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
-Json = Annotated[bool, typer.Option("--json", help="for machines; does not ask")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +22,12 @@ def register(app: typer.Typer) -> None:
 
 def rollback(
     domain: Domain,
-    to: Annotated[str, typer.Option(help="a position (120), a time (2026-11-25T10:00Z) or release:NAME")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="a position (120), a time (2026-11-25T10:00Z) or release:NAME", autocompletion=complete.positions
+        ),
+    ],
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -47,7 +47,7 @@ def rollback(
             typer.echo(json.dumps({"domain": domain, "dry_run": True, **found.to_json()}))
             return
         present.difference(domain, found)
-        if dry_run or not _agreed("Roll back?"):
+        if dry_run or not agreed("Roll back?"):
             return
     done = ace.rollbacks.roll_back(domain, to, reason)
     if as_json:
@@ -84,18 +84,9 @@ def purge(
             _say(domain, found, as_json, "would be quarantined")
             return
         _say(domain, found, as_json, "will be quarantined")
-        if found.tainted and not _agreed("Quarantine them?"):
+        if found.tainted and not agreed("Quarantine them?"):
             return
     _say(domain, ace.purge.purge(domain, suspect, reason), as_json, "quarantined")
-
-
-def _agreed(question: str) -> bool:
-    """What the person at the terminal says. Raises InvalidInput where there is none."""
-    import sys
-
-    if not sys.stdin.isatty():
-        raise InvalidInput("--yes", "is missing, and there is nobody to ask", "Add --yes, or look first with --dry-run")
-    return typer.confirm(question)
 
 
 def _say(domain: str, purged: Purged, as_json: bool, verb: str) -> None:

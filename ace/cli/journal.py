@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ace.cli.grammar import Domains, Json
+
 if TYPE_CHECKING:
     from ace.services.verification import Verification
 
-app = typer.Typer(help="The journals: verify them, anchor their heads outside the database.", no_args_is_help=True)
+app = typer.Typer(
+    help="The journals: verify them, anchor their heads outside the database.\n\nExample: ace journal verify",
+    no_args_is_help=True,
+)
 
-Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="may be repeated; default: every domain")]
 Log = Annotated[str | None, typer.Option("--anchor", help="the anchor log: a file or s3://…; default: ACE_ANCHOR_URL")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
 @app.command()

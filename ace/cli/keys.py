@@ -9,19 +9,21 @@ from typing import Annotated
 
 import typer
 
+from ace.cli.grammar import Domains, Json
 from ace.errors import InvalidInput
 from ace.models.access import ApiKey, Principal, Role
 
-app = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
+app = typer.Typer(
+    help="API keys: make, list, revoke.\n\nExample: ace keys create --role write --expires 90d", no_args_is_help=True
+)
 
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.command()
 def create(
     role: Annotated[Role, typer.Option(help="each role may do what those before it may")] = Role.WRITE,
-    domain: Annotated[list[str] | None, typer.Option("--domain", "-d", help="may be repeated; default: all")] = None,
+    domain: Domains = None,
     label: Annotated[str, typer.Option(help="a name to know it by")] = "",
     expires: Annotated[str | None, typer.Option(help="90d, 12h, 30m; default: never")] = None,
     as_json: Json = False,
@@ -43,7 +45,10 @@ def create(
 
 @app.command("list")
 def list_keys(as_json: Json = False) -> None:
-    """Every key there ever was, without its secret."""
+    """Every key there ever was, without its secret.
+
+    Example: ace keys list
+    """
     from ace.bootstrap import App
     from ace.cli import present
 
@@ -55,12 +60,15 @@ def list_keys(as_json: Json = False) -> None:
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="as `ace keys list` shows it")]) -> None:
-    """End a key; every server process refuses it within a second."""
+def revoke(key_id: Annotated[str, typer.Argument(help="as `ace keys list` shows it")], as_json: Json = False) -> None:
+    """End a key; every server process refuses it within a second.
+
+    Example: ace keys revoke k3j5x7q2abk3j5x7
+    """
     from ace.bootstrap import App
 
     App().keys.revoke(Principal(), key_id)
-    typer.echo(f"{key_id} is revoked.")
+    typer.echo(json.dumps({"id": key_id, "revoked": True}) if as_json else f"{key_id} is revoked.")
 
 
 def _seconds(text: str) -> float:

@@ -8,18 +8,24 @@ from typing import Annotated
 
 import typer
 
+from ace.cli.grammar import Json
 from ace.errors import MissingModelFiles
 
 USED = ("smollm2-135m-instruct", "minilm-l6", "policy-nli")  # what a default installation runs on
 
-app = typer.Typer(help="Files of the local models: list them, pull them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Files of the local models: list them, pull them.\n\nExample: ace models list", no_args_is_help=True
+)
 
 
 @app.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Which local models there are, their licences, and whether their files are here."""
+    """Which local models there are, their licences, and whether their files are here.
+
+    Example: ace models list --json
+    """
     from ace.cli.present import table
     from ace.config import get_settings
     from ace.utils.model_files import MODEL_FILES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -19,6 +19,15 @@ from ace.models.run import Interval
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(bar_width=28),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[note]}"),
+    TimeElapsedColumn(),
+    TextColumn("left"),
+    TimeRemainingColumn(),
+)
 
 
 def percent(interval: Interval) -> str:
@@ -75,8 +84,11 @@ def difference(domain: str, found: Difference) -> None:
 
 
 @contextmanager
-def status() -> Iterator[Callable[[str], None]]:
-    """A line that says what is going on; plain lines where stderr is no terminal."""
+def status(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line that says what is going on; plain lines where stderr is no terminal, nothing where it is to be quiet."""
+    if quiet:
+        yield lambda _: None
+        return
     if not err.is_terminal:
         yield lambda message: print(message, file=sys.stderr)
         return
@@ -84,21 +96,40 @@ def status() -> Iterator[Callable[[str], None]]:
         yield spinner.update
 
 
+class Steps:
+    """A progress bar with the time left, where somebody looks on; ten lines in all where nobody does."""
+
+    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+        self._title, self._total, self._done = title, total, 0
+        self._lines = not (quiet or err.is_terminal)
+        self._progress = Progress(*_COLUMNS, console=err, disable=quiet or not err.is_terminal)
+        self._task = self._progress.add_task(title, total=total, note="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, note: str = "", advance: int = 1) -> None:
+        """So many more are done."""
+        before, self._done = self._done, self._done + advance
+        self._progress.update(self._task, advance=advance, note=note)
+        if self._lines and (_tenth(self._done, self._total) > _tenth(before, self._total)):
+            print(f"{self._title}: {self._done}/{self._total}  {note}".rstrip(), file=sys.stderr)
+
+
+def _tenth(done: int, total: int) -> int:
+    return 10 * done // max(total, 1)
+
+
 class Tally:
     """A progress bar over tasks, with the share right so far and the time left."""
 
     def __init__(self, title: str, total: int) -> None:
         self._right = self._known = 0
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        self._progress = Progress(*columns, console=err, disable=not err.is_terminal)
+        self._progress = Progress(*_COLUMNS, console=err, disable=not err.is_terminal)
         self._title, self._total, self._done = title, total, 0
         self._task = self._progress.add_task(title, total=total, note="")
 

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from ace.cli.grammar import Domain, Json
 from ace.models.release import Release
 
-app = typer.Typer(help="Releases: name the playbook as it is now, to come back to it.", no_args_is_help=True)
-
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
+app = typer.Typer(
+    help="Releases: name the playbook as it is now, to come back to it.\n\n"
+    "Example: ace release create v3 --domain customer-a",
+    no_args_is_help=True,
+)
 
 
 @app.command()
@@ -35,7 +37,10 @@ def create(
 
 @app.command("list")
 def list_releases(domain: Domain = "default", as_json: Json = False) -> None:
-    """The releases of a domain, oldest first."""
+    """The releases of a domain, oldest first.
+
+    Example: ace release list --domain customer-a
+    """
     from ace.bootstrap import App
     from ace.cli import present
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import getpass
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ace.cli.grammar import Domain, Item, Json, is_terminal
+from ace.errors import UserError
 from ace.models.review import ReviewItem, ReviewState
 
 if TYPE_CHECKING:
     from ace.services.review import Reviews
 
-app = typer.Typer(help="What waits for a person: list, show, approve, edit, reject.", invoke_without_command=True)
+app = typer.Typer(
+    help="What waits for a person: one after the other in a terminal, or by commands.\n\n"
+    "Example: ace review --domain customer-a",
+    invoke_without_command=True,
+)
 
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
-Item = Annotated[str, typer.Argument(help="as `ace review list` shows it")]
 
-CHOICES = "[a]pprove  [e]dit  [r]eject  [n]ext  [q]uit"
+CHOICES = "[a]pprove  [e]dit  [r]eject  [s]kip  [q]uit"
 
 
 @app.callback()
@@ -31,14 +33,19 @@ def review(context: typer.Context, domain: Domain = "default") -> None:
     """
     if context.invoked_subcommand:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal():
         typer.echo(context.get_help())
         return
     reviews = _reviews()
     last = ""
     while found := reviews.list(domain, ReviewState.WAITING, limit=1, after=last):
         last = found[0].id
-        if not _ask(reviews, found[0]):
+        try:
+            if not _ask(reviews, found[0]):
+                return
+        except UserError as error:  # decided by somebody else meanwhile, or an edit that cannot be stored
+            typer.secho(f"ace: {error}", fg="red", err=True)
+        except typer.Abort:  # the terminal is closed, or Ctrl-C: what was decided stands
             return
     typer.echo("Nothing else waits." if last else f"Nothing waits in domain {domain}.")
 
@@ -51,7 +58,10 @@ def list_items(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="items at most")] = 100,
     as_json: Json = False,
 ) -> None:
-    """What waits, those that came first in front."""
+    """What waits, those that came first in front.
+
+    Example: ace review list --domain customer-a
+    """
     from ace.cli import present
     from ace.core.rendering import one_line
 
@@ -73,13 +83,19 @@ def list_items(
 
 @app.command()
 def show(item_id: Item, domain: Domain = "default", as_json: Json = False) -> None:
-    """One item: its text, why it waits, where it came from."""
+    """One item: its text, why it waits, where it came from.
+
+    Example: ace review show strategy-k3j5x7q2ab --domain customer-a
+    """
     _tell(_reviews().get(domain, item_id), as_json)
 
 
 @app.command()
 def approve(item_id: Item, domain: Domain = "default", as_json: Json = False) -> None:
-    """Merge it as it is. The bullet starts in shadow, like every other."""
+    """Merge it as it is. The bullet starts in shadow, like every other.
+
+    Example: ace review approve strategy-k3j5x7q2ab --domain customer-a
+    """
     _tell(_reviews().approve(domain, item_id, by=_me()), as_json)
 
 
@@ -90,7 +106,10 @@ def edit(
     domain: Domain = "default",
     as_json: Json = False,
 ) -> None:
-    """Merge it in other words; where it came from stays on record."""
+    """Merge it in other words; where it came from stays on record.
+
+    Example: ace review edit strategy-k3j5x7q2ab --content "Round half up."
+    """
     reviews = _reviews()
     words = content or _edited(reviews.get(domain, item_id))
     if words is None:
@@ -106,7 +125,10 @@ def reject(
     domain: Domain = "default",
     as_json: Json = False,
 ) -> None:
-    """Turn it down; the same advice is not proposed again."""
+    """Turn it down; the same advice is not proposed again.
+
+    Example: ace review reject strategy-k3j5x7q2ab --reason "wrong for taxes"
+    """
     _tell(_reviews().reject(domain, item_id, reason, by=_me()), as_json)
 
 
@@ -134,7 +156,7 @@ def _me() -> str:
 def _ask(reviews: Reviews, item: ReviewItem) -> bool:
     """Decide one item, or not; False to end."""
     _tell(item, as_json=False)
-    match typer.prompt(CHOICES, default="n").strip().lower()[:1]:
+    match _choice():
         case "a":
             _tell(reviews.approve(item.domain_id, item.id, by=_me()), as_json=False)
         case "e":
@@ -146,6 +168,13 @@ def _ask(reviews: Reviews, item: ReviewItem) -> bool:
         case "q":
             return False
     return True
+
+
+def _choice() -> str:
+    """One of the letters."""
+    while (letter := typer.prompt(CHOICES, default="s").strip().lower()[:1]) not in "aersnq":
+        typer.echo("One of the letters, please.", err=True)
+    return str(letter)
 
 
 def _edited(item: ReviewItem) -> str | None:

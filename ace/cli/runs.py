@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ace.cli import complete
+from ace.cli.grammar import Domain, Json
+from ace.errors import InvalidInput
+
 if TYPE_CHECKING:
     from ace.cli.driver import Run
 
 File = Annotated[Path, typer.Argument(help="tasks: JSONL (docs/task-format.md), FiNER or Formula as they are")]
-Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]
-RunName = Annotated[str | None, typer.Option("--run", help="folder under <data_dir>/runs; the same one continues")]
-First = Annotated[int | None, typer.Option("--limit", min=1, help="only the first N tasks")]
+Learned = Annotated[Path, typer.Argument(help="JSONL: tasks to do, or episodes that happened")]
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", help="folder under <data_dir>/runs; the same one continues", autocompletion=complete.runs),
+]
+First = Annotated[int | None, typer.Option("--limit", min=1, help="only the first N")]
 Seed = Annotated[int, typer.Option(help="order, split and sampling")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="model calls beside each other")]
 MaxCalls = Annotated[int | None, typer.Option(min=1, help="stop after so many model calls")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="stop after so many tokens")]
 MaxUsd = Annotated[float | None, typer.Option(min=0, help="stop after so much money")]
-Json = Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")]
 
 
 DEMO_TASKS, DEMO_HELD_OUT, DEMO_BULLETS = 60, 30, 3  # what two cores do in under a minute
@@ -33,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def learn(
-    file: File,
+    file: Learned,
     domain: Domain = "default",
     run: RunName = None,
     limit: First = None,
@@ -41,13 +47,25 @@ def learn(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
+    wait: Annotated[bool, typer.Option("--wait", help="episodes: reflect on them now, in this process")] = False,
     as_json: Json = False,
 ) -> None:
-    """Learn online: each task once, in order of the seed; the playbook grows after every task.
+    """Learn from a file: tasks are done one after the other, episodes are taken as they were.
+
+    Tasks (docs/task-format.md) are each done once, in order of the seed, and the playbook grows after every one.
+    Episodes are what an agent did already, a line each as in POST /v1/domains/{domain}/episodes; they are reported
+    into the queue that reflectors work on, once each however often the file is given.
 
     Example: ace learn tasks.jsonl --domain finance
     """
     limits = (max_calls, max_tokens, max_usd)
+    if _is_episodes(file):
+        from ace.cli import episodes
+
+        _only("tasks", {"--run": run, "--max-calls": max_calls, "--max-tokens": max_tokens, "--max-usd": max_usd})
+        episodes.learn(file, domain, limit=limit, wait=wait, as_json=as_json)
+        return
+    _only("episodes", {"--wait": wait or None})
     with _run(
         limits, kind="learn", files=(file,), domain=domain, run=run, seed=seed, limit=limit, as_json=as_json
     ) as going:
@@ -124,7 +142,10 @@ def demo(
     limit: Annotated[int, typer.Option(min=1, max=100, help="tasks to learn from")] = DEMO_TASKS,
     as_json: Json = False,
 ) -> None:
-    """Learn from a small real task set with a real local model, and measure what that was worth. No API key."""
+    """Learn from a small real task set with a real local model, and measure what that was worth. No API key.
+
+    Example: ace demo
+    """
     from ace.cli.driver import unused_run
     from ace.utils.datasets import demo_files
 
@@ -139,6 +160,19 @@ def demo(
         going.compare(held, workers=2)
         going.baseline(seen, held)
         going.finish(next_steps=True)
+
+
+def _is_episodes(file: Path) -> bool:
+    from ace.utils.episode_lines import is_episodes
+
+    return is_episodes(file)
+
+
+def _only(kind: str, options: dict[str, object]) -> None:
+    """Raises InvalidInput for an option that was given and means nothing here."""
+    for name, value in options.items():
+        if value is not None:
+            raise InvalidInput(name, f"is for files of {kind}, and this is another kind", "Leave it out")
 
 
 def _run(limits: tuple[int | None, int | None, float | None], **job: Any) -> Run:

@@ -23,8 +23,9 @@ def serve(
 ) -> None:
     """Serve the HTTP API, its documentation at /docs, and /metrics, until told to stop.
 
-    Without API keys it listens on this machine alone. Example: ace keys create --role admin, then
-    ace serve --host 0.0.0.0 --workers 4
+    Without API keys (`ace keys create --role admin`) it listens on this machine alone.
+
+    Example: ace serve --host 0.0.0.0 --workers 4
     """
     from ace import config
 

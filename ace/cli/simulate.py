@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ace.cli.grammar import Json
+
 if TYPE_CHECKING:
     from ace.models.evidence import Policy
     from ace.models.simulation import KindResult, Simulation
@@ -35,7 +37,7 @@ def simulate(
     tasks: Annotated[int, typer.Option(min=100, max=1_000_000, help="how many tasks arrive")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="of all chance")] = 0,
     shared: Annotated[float, typer.Option(min=0, max=0.95, help="luck that two runs of one task have in common")] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+    as_json: Json = False,
     out: Annotated[Path | None, typer.Option(help="an HTML page with the pictures")] = None,
 ) -> None:
     """Measure promotion: who reaches PROD, who is quarantined, when bullets help, do nothing, or harm.

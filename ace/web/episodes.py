@@ -8,28 +8,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from ace.bootstrap import App
-from ace.core.validation import check_text
 from ace.errors import InvalidInput, NotFound
 from ace.models.access import Principal, Role
-from ace.models.episode import Episode, EpisodeState, EpisodeStatus
-from ace.models.receipt import Receipt
-from ace.models.task import Feedback, FeedbackSource, Step, Task, Trajectory
+from ace.models.episode import EpisodeState, EpisodeStatus
+from ace.utils.episode_report import EpisodeReport, to_episode
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey
 from ace.web.described import CONFLICT
-from ace.web.schemas import EpisodeOut, EpisodePage, EpisodeReport, EpisodeTaken
+from ace.web.schemas import EpisodeOut, EpisodePage, EpisodeTaken
 
 router = APIRouter(tags=["episodes"])
 MAX_PAGE = 500
-VERIFIERS = {
-    "exact_match": FeedbackSource.GROUND_TRUTH,
-    "test": FeedbackSource.TESTS,
-    "human": FeedbackSource.HUMAN,
-    "error": FeedbackSource.ERROR,
-    "environment": FeedbackSource.ENVIRONMENT,
-    "llm_judge": FeedbackSource.JUDGE,
-}
-"""Who says whether the answer was right, in the words of the interface."""
 
 
 @router.post("/v1/domains/{domain}/episodes", response_model=EpisodeTaken, status_code=202, responses=CONFLICT)
@@ -44,7 +33,10 @@ def report(
     """
     receipt = app.receipts.read(body.receipt, domain) if body.receipt else None
     own = body.episode_id or (receipt.id if receipt else idempotency_key)
-    episode = _episode(domain, own, body, receipt, caller, app.clock.now().timestamp())
+    if own is None:
+        raise InvalidInput("episode_id", "is missing, and there is no receipt", "Send a receipt or an id of your own")
+    episode = to_episode(body, domain_id=domain, own=own, receipt=receipt, principal=caller.key_id,
+                         now=app.clock.now().timestamp())  # fmt: skip
     new = app.episodes.report(episode)
     status = app.episodes.status(domain, episode.id)
     return {"domain": domain, "episode_id": episode.id, "state": status.state if status else "queued", "new": new}
@@ -85,33 +77,6 @@ def requeue(domain: str, episode_id: str, app: App) -> dict[str, Any]:
     if "\0" in episode_id:
         raise NotFound("There is no such episode in this domain.")
     return _status(app.episodes.requeue(domain, episode_id))
-
-
-def _episode(
-    domain: str, own: str | None, body: EpisodeReport, receipt: Receipt | None, caller: Principal, now: float
-) -> Episode:
-    if own is None:
-        raise InvalidInput("episode_id", "is missing, and there is no receipt", "Send a receipt or an id of your own")
-    check_text("task", body.task, limit=len(body.task))
-    outcome = body.outcome
-    if outcome.correct is not None and outcome.verifier is None:
-        raise InvalidInput("outcome.verifier", "is missing", f"Say who verified: {', '.join(VERIFIERS)}")
-    source = VERIFIERS[outcome.verifier] if outcome.verifier else FeedbackSource.NONE
-    task = Task(id=body.task_id or own, question=body.task, context=body.context, ground_truth=outcome.expected)
-    trajectory = Trajectory(
-        task_id=task.id,
-        episode_id=own,
-        answer=body.answer,
-        reasoning=body.reasoning,
-        cited=tuple(body.cited),
-        shown=receipt.shown if receipt else (),
-        steps=tuple(Step(**step.model_dump()) for step in body.trace),
-        latency_s=body.latency_s,
-        error=body.error,
-    )
-    feedback = Feedback(correct=outcome.correct, source=source, expected=outcome.expected, detail=outcome.detail)
-    return Episode(id=own, domain_id=domain, task=task, trajectory=trajectory, feedback=feedback,
-                   principal=caller.key_id, reported_at=now, receipt=receipt)  # fmt: skip
 
 
 def _status(found: EpisodeStatus) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from ace.core.validation import DOMAIN_PATTERN, MAX_ADVICE_CHARS
 from ace.models.access import Role
@@ -13,12 +13,12 @@ from ace.models.insight import Tag
 from ace.models.integrity import Tampering
 from ace.models.playbook import PlaybookStage, Section, SourceClass, Traffic
 from ace.models.review import ReviewState
+from ace.utils.episode_report import MAX_QUERY_CHARS, WORDS
+from ace.utils.episode_report import Strict as Strict
+from ace.utils.episode_report import Word as Word
 
-MAX_QUERY_CHARS, MAX_INSIGHTS, MAX_VOTES = 100_000, 300, 300
+MAX_INSIGHTS, MAX_VOTES = 300, 300
 
-WORDS: dict[str, Any] = {"pattern": r"[^\s\x1c-\x1f\x85]"}  # told to the caller; what is blank is refused further in
-
-Word = Annotated[str, Field(min_length=1, max_length=200)]
 DomainName = Annotated[str, Field(pattern=f"^{DOMAIN_PATTERN}$")]
 
 
@@ -28,12 +28,6 @@ def _whole(value: Any) -> Any:
 
 
 WHOLE = BeforeValidator(_whole)
-
-
-class Strict(BaseModel):
-    """A request: nothing but the fields named here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ContextRequest(Strict):
@@ -121,41 +115,6 @@ class InsightsResponse(BaseModel):
     episode_id: str
     outcomes: list[InsightOut]
     position: int
-
-
-class StepIn(Strict):
-    """One turn of a tool-using agent."""
-
-    thought: str = ""
-    tool: str = ""
-    arguments: str = ""
-    observation: str = ""
-
-
-class OutcomeIn(Strict):
-    """What came of the answer, and who says so."""
-
-    correct: bool | None = Field(None, strict=True, description="null: nobody can tell")
-    verifier: Literal["exact_match", "test", "human", "error", "environment", "llm_judge"] | None = None
-    expected: str | None = Field(None, max_length=MAX_QUERY_CHARS, description="the right answer, where it is known")
-    detail: str = Field("", max_length=MAX_QUERY_CHARS, description="test output, an error's text, a remark")
-
-
-class EpisodeReport(Strict):
-    """What an agent did with one task."""
-
-    receipt: str | None = Field(None, description="as `context` gave it; without one, no bullet can be voted on")
-    episode_id: Word | None = Field(None, description="default: the receipt's id")
-    task: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, json_schema_extra=WORDS)
-    task_id: Word | None = None
-    context: str = Field("", max_length=MAX_QUERY_CHARS)
-    answer: str = Field("", max_length=MAX_QUERY_CHARS)
-    reasoning: str = Field("", max_length=MAX_QUERY_CHARS)
-    cited: list[Word] = Field(default_factory=list, max_length=100, description="ids of the bullets it says it used")
-    trace: list[StepIn] = Field(default_factory=list, max_length=1000)
-    outcome: OutcomeIn = OutcomeIn(correct=None, expected=None, detail="")
-    latency_s: float = Field(0.0, ge=0, le=1e9)
-    error: str | None = Field(None, max_length=MAX_QUERY_CHARS)
 
 
 class EpisodeTaken(BaseModel):

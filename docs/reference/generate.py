@@ -1,4 +1,4 @@
-"""Writes metrics.md and events.md beside this file from the code: `python docs/reference/generate.py`.
+"""Writes the pages beside this file from the code: `python docs/reference/generate.py`.
 
 An event is a call such as `log.info("batch_merge_start", extra={"tasks": …})` anywhere in `ace/`. What it means is
 said below; where its fields are put together elsewhere, they are not listed.
@@ -10,8 +10,17 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from ace import cli, errors
+from ace.cli import manual
+from ace.config import Settings
 from ace.utils import metrics_catalogue
+from ace.web.problems import STATUSES
 
 HERE = Path(__file__).parent
 CODE = HERE.parents[1] / "ace"
@@ -52,6 +61,45 @@ Generated from the code by `python docs/reference/generate.py`. Every log line a
 | --- | --- | --- | --- | --- |
 """
 
+COMMANDS_HEAD = """# Commands
+
+Generated from the code by `python docs/reference/generate.py`. What all of them have in common is in
+[the guide](../guides/cli.md); `ace COMMAND --help` lists the options.
+
+| command | does | example |
+| --- | --- | --- |
+"""
+SETTINGS_HEAD = """# Settings
+
+Generated from the code by `python docs/reference/generate.py`. Each is read from the environment, else from `.env` in
+the working directory, else from `ace.toml` there (or the file that `ACE_CONFIG` names), where it is written without
+`ACE_` and in lower case: `ACE_DATABASE_URL` is `database_url`. `ace init` writes such a file, `ace doctor` tries it.
+Keys of model providers (`OPENAI_API_KEY` and so on) are read by the LLM layer, from the environment alone.
+
+| setting | default | values | means |
+| --- | --- | --- | --- |
+"""
+ERRORS_HEAD = """# Errors and exit codes
+
+Generated from the code by `python docs/reference/generate.py`. Every error raised on purpose is an
+`ace.errors.AceError`; its text says what is wrong, with the field, and what to do. On the command line it is one line
+on stderr and an exit code:
+
+| exit code | means |
+| --- | --- |
+| 0 | done |
+| 1 | a fault of ours: a traceback was printed; please report it |
+| 2 | something for you to mend: an argument, a file, a setting, a key, the schema |
+| 3 | the language model answered what cannot be used |
+| 4 | an outage: the same command may work later |
+| 130 | stopped with Ctrl-C; what was finished is kept |
+
+Over HTTP it is a problem document with a status.
+
+| error | means | exit code | HTTP status |
+| --- | --- | --- | --- |
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Event:
@@ -75,7 +123,76 @@ def events_markdown() -> str:
     return HEAD + "\n".join(rows) + "\n"
 
 
-PAGES = {"metrics.md": metrics_catalogue.markdown, "events.md": events_markdown}
+def commands_markdown() -> str:
+    rows = (f"| `{' '.join(one.words)}` | {_cell(one.summary)} | `{one.example}` |"
+            for one in manual.every(manual.top(cli.app)))  # fmt: skip
+    return COMMANDS_HEAD + "\n".join(rows) + "\n"
+
+
+def settings_markdown() -> str:
+    rows = (f"| `{_variable(name, field)}` | {_default(field)} | {_allowed(field)} | {_cell(field.description or '')} |"
+            for name, field in Settings.model_fields.items())  # fmt: skip
+    return SETTINGS_HEAD + "\n".join(rows) + "\n"
+
+
+def errors_markdown() -> str:
+    rows = (f"| {'&emsp;' * depth}`{kind.__name__}` | {_cell((kind.__doc__ or '').strip())} | {_exit_code(kind)} |"
+            f" {_status(kind)} |" for depth, kind in _family(errors.AceError))  # fmt: skip
+    return ERRORS_HEAD + "\n".join(rows) + "\n"
+
+
+PAGES = {
+    "metrics.md": metrics_catalogue.markdown,
+    "events.md": events_markdown,
+    "commands.md": commands_markdown,
+    "settings.md": settings_markdown,
+    "errors.md": errors_markdown,
+}
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"ACE_{name.upper()}"
+
+
+def _default(field: FieldInfo) -> str:
+    return "" if field.default is None else f"`{field.default}`"
+
+
+def _allowed(field: FieldInfo) -> str:
+    """The values a setting takes: words, or the bounds of a number."""
+    words = [f"`{word}`" for kind in (field.annotation, *get_args(field.annotation)) if get_origin(kind) is Literal
+             for word in get_args(kind)]  # fmt: skip
+    bounds = [_bound(one) for one in field.metadata if isinstance(one, Ge | Gt | Le)]
+    return ", ".join(words or bounds)
+
+
+def _bound(one: Ge | Gt | Le) -> str:
+    match one:
+        case Ge(ge=least):
+            return f"at least {least}"
+        case Gt(gt=below):
+            return f"more than {below}"
+        case Le(le=most):
+            return f"at most {most}"
+
+
+def _family(kind: type[errors.AceError], depth: int = 0) -> Iterator[tuple[int, type[errors.AceError]]]:
+    yield depth, kind
+    for child in (one for one in kind.__subclasses__() if one.__module__ == errors.__name__):
+        yield from _family(child, depth + 1)
+
+
+def _exit_code(kind: type[errors.AceError]) -> int:
+    return next((code for family, code in errors.EXIT_CODES if issubclass(kind, family)), 1)
+
+
+def _status(kind: type[errors.AceError]) -> int:
+    return next((status for family, status, _ in STATUSES if issubclass(kind, family)), 500)
 
 
 def _events_in(file: Path) -> Iterator[Event]:

@@ -39,13 +39,13 @@ class Ace:
     """Runs `ace` against one data directory."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.home, self._environment = home, environment
+        self.home, self.environment = home, environment
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "ace", *words],
             cwd=self.home,
-            env={**self._environment, **environment},
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

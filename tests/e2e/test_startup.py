@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = ("numpy", "sqlalchemy", "faiss", "onnxruntime", "dspy", "fastapi", "granian", "prometheus_client", "structlog",
-         "opentelemetry", "obstore", "jinja2")  # fmt: skip
+         "opentelemetry", "obstore", "jinja2", "pydantic", "rich", "httpx")  # fmt: skip
 
 
 @pytest.mark.parametrize("module", ["ace", "ace.cli"])

@@ -1,0 +1,59 @@
+"""Take episodes in from a file, and reflect on them here and now, until each is done or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ace.core.ports import EpisodeQueue
+from ace.errors import Outage
+from ace.models.episode import Claim, EpisodeState
+from ace.services.reflection import Ending, Reflected, Reflection
+
+POLL_S = 0.5
+
+
+def reflect_on(
+    ids: Sequence[str],
+    domain_id: str,
+    *,
+    reflection: Reflection,
+    episodes: EpisodeQueue,
+    worker: str,
+    sleep: Callable[[float], None],
+) -> Iterator[Reflected | None]:
+    """What became of each episode, in order; None for one that was done or dead already, or done by another worker.
+
+    Raises what keeps all of them from being reflected on: an Outage, a budget used up. What is not done stays queued.
+    """
+    for own in ids:
+        last = None
+        while claim := _claimed(own, domain_id, reflection, episodes, worker, sleep):
+            last = reflection.reflect(claim)
+            _raise_unless_worth_another(last)
+            if last.ending != Ending.POSTPONED:
+                break
+        yield last
+
+
+def _claimed(
+    own: str,
+    domain_id: str,
+    reflection: Reflection,
+    episodes: EpisodeQueue,
+    worker: str,
+    sleep: Callable[[float], None],
+) -> Claim | None:
+    """The episode in our hands, once whoever has it is done with it; None when there is nothing to do any more."""
+    while True:
+        if claim := reflection.claim_one(worker, domain_id, own):
+            return claim
+        status = episodes.status(domain_id, own)
+        if status is None or status.state in (EpisodeState.DONE, EpisodeState.DEAD):
+            return None
+        sleep(POLL_S)
+
+
+def _raise_unless_worth_another(reflected: Reflected) -> None:
+    waits = reflected.ending == Ending.POSTPONED and isinstance(reflected.error, Outage)
+    if reflected.error is not None and (waits or reflected.ending == Ending.RELEASED):
+        raise reflected.error
