@@ -339,7 +339,7 @@ class App:
     def purge(self) -> Purge:
         from ace.services.purge import Purge
 
-        return Purge(self.store, self.episodes, self.clock)
+        return Purge(self.store, self.episodes, self.review_queue, self.clock)
 
     @cached_property
     def health(self) -> HealthCheck:

@@ -105,5 +105,9 @@ def _say(domain: str, purged: Purged, as_json: bool, verb: str) -> None:
     for one in purged.tainted:
         typer.echo(f"{one.bullet.id}  {one.bullet.stage.value}  {one.why}")
     typer.echo(f"{domain}: {len(purged.tainted)} bullets {verb}, {purged.already} were quarantined already")
+    if purged.reviews:
+        typer.echo(
+            f"{len(purged.reviews)} insights from there that wait for a person: {verb.replace('quarantined', 'rejected')}"
+        )
     if purged.waiting:
         typer.echo(f"{purged.waiting} episodes of {purged.suspect} still wait to be learned from: purge again later.")

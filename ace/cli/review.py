@@ -110,6 +110,17 @@ def reject(
     _tell(_reviews().reject(domain, item_id, reason, by=_me()), as_json)
 
 
+@app.command()
+def reopen(
+    item_id: Item,
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    domain: Domain = "default",
+    as_json: Json = False,
+) -> None:
+    """Take a rejection back: it waits again."""
+    _tell(_reviews().reopen(domain, item_id, reason, by=_me()), as_json)
+
+
 def _reviews() -> Reviews:
     from ace.bootstrap import App
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from ace.models.episode import EpisodeState
 from ace.models.playbook import Bullet
 from ace.models.purge import Report, Suspect, Tainted
+from ace.models.review import ReviewItem
 
 OPEN = (EpisodeState.QUEUED, EpisodeState.LEASED)
 
@@ -48,6 +49,14 @@ def waiting(reports: Iterable[Report], suspect: Suspect) -> int:
     reports = list(reports)
     own = episodes_of(reports, suspect)
     return sum(report.episode_id in own and report.state in OPEN for report in reports)
+
+
+def sent_by(item: ReviewItem, suspect: Suspect, reports: Sequence[Report]) -> bool:
+    """Is an insight that waits for a person from there?"""
+    if suspect.model is not None or suspect.source is not None:
+        return suspect.model in (None, item.model) and suspect.source in (None, item.insight.source)
+    own = suspect.principal is not None and item.principal == suspect.principal
+    return own or item.episode_id == suspect.episode or item.episode_id in episodes_of(reports, suspect)
 
 
 def _born(bullet: Bullet, suspect: Suspect, suspicious: set[str]) -> bool:

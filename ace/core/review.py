@@ -71,6 +71,13 @@ def is_only_unsure(item: ReviewItem) -> bool:
     return all(reason.startswith("confidence: ") for reason in item.reasons)
 
 
+def reopened(item: ReviewItem, *, by: str, at: float, reason: str) -> ReviewItem:
+    """A rejection taken back: it waits again. Raises Conflict for what was not rejected."""
+    if item.state != ReviewState.REJECTED:
+        raise Conflict(f"{item.id} is {item.state}; only what was rejected can wait again.")
+    return replace(item, state=ReviewState.WAITING, decided_by=by, decided_at=at, decision=f"reopened: {reason}")
+
+
 def contradicted(item: ReviewItem) -> tuple[str, ...]:
     """The bullets it contradicted when it was held."""
     prefix = "contradicts: "

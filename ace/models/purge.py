@@ -44,15 +44,19 @@ class Tainted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purged:
-    """`tainted`: those taken out of use, or that would be. `waiting`: episodes of this origin not yet learned from."""
+    """`tainted`: those taken out of use, or that would be. `waiting`: episodes of this origin not yet learned from.
+
+    `reviews`: insights from there that waited for a person; they are turned down with the rest.
+    """
 
     suspect: Suspect
     tainted: tuple[Tainted, ...] = ()
     already: int = 0
     waiting: int = 0
+    reviews: tuple[str, ...] = ()
     position: int = 0
 
     def to_json(self) -> Mapping[str, Any]:
         bullets = [{"id": one.bullet.id, "stage": one.bullet.stage.value, "why": one.why} for one in self.tainted]
         return {"origin": str(self.suspect), "quarantined": bullets, "already_quarantined": self.already,
-                "episodes_waiting": self.waiting, "position": self.position}  # fmt: skip
+                "episodes_waiting": self.waiting, "reviews_rejected": list(self.reviews), "position": self.position}  # fmt: skip

@@ -1,7 +1,7 @@
 """An insight that waits for a person, and what the person said.
 
 WAITING ──> APPROVED    it is merged like any insight, as it was or edited
-   └──────> REJECTED    it is not, and the same advice is not proposed again
+   └──────> REJECTED    it is not, and the same advice is not proposed again; a person may let it wait again
 """
 
 from __future__ import annotations

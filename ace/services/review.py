@@ -3,6 +3,7 @@
     approve              merged like any insight, but nothing holds it back; what it contradicts now is linked
     approve with text    the same with the person's words; where it came from stays on record
     reject               it is not merged, and the same advice is not proposed again
+    reopen               a rejection is taken back: it waits again
 
 The bullet's source is then HUMAN, and it starts in SHADOW like every other: approving is no evidence. Decision and
 merge are one transaction. An item is decided once: whoever comes second is told.
@@ -10,8 +11,9 @@ merge are one transaction. An item is decided once: whoever comes second is told
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ace.core import review
 from ace.core.journal import canonical, digest
@@ -72,14 +74,24 @@ class Reviews:
 
     def reject(self, domain_id: str, item_id: str, reason: str, *, by: str, key: str | None = None) -> ReviewItem:
         """Turn the insight down. Raises NotFound, Conflict, InvalidInput."""
+        change = partial(review.decided, state=ReviewState.REJECTED, by=by, at=self._now(), reason=reason)
+        return self._change("reject", domain_id, item_id, reason, change, key)
+
+    def reopen(self, domain_id: str, item_id: str, reason: str, *, by: str, key: str | None = None) -> ReviewItem:
+        """Take a rejection back. Raises NotFound, Conflict, InvalidInput."""
+        change = partial(review.reopened, by=by, at=self._now(), reason=reason)
+        return self._change("reopen", domain_id, item_id, reason, change, key)
+
+    def _change(
+        self, word: str, domain_id: str, item_id: str, reason: str, change: Callable[[ReviewItem], ReviewItem],
+        key: str | None,
+    ) -> ReviewItem:  # fmt: skip
         check_text("reason", reason, MAX_REASON_CHARS)
-        item, request = self.get(domain_id, item_id), digest(canonical(["reject", item_id, reason]))
+        item, request = self.get(domain_id, item_id), digest(canonical([word, item_id, reason]))
         with self._store.transaction(domain_id) as transaction:
             if key and transaction.recall(f"review/{key}", request) is not None:
                 return item
-            done = transaction.decide(item_id, lambda held: review.decided(
-                held, ReviewState.REJECTED, by=by, at=self._now(), reason=reason,
-            ))  # fmt: skip
+            done = transaction.decide(item_id, change)
             if key:
                 transaction.remember(f"review/{key}", request, {"id": item_id})
         return done

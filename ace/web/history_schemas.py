@@ -114,10 +114,11 @@ class PurgedBullet(BaseModel):
 
 
 class PurgedOut(BaseModel):
-    """`episodes_waiting`: reported from there, and not yet learned from."""
+    """`episodes_waiting`: reported from there, and not yet learned from. `reviews_rejected`: ids of what waited."""
 
     origin: str
     quarantined: list[PurgedBullet]
     already_quarantined: int
     episodes_waiting: int
+    reviews_rejected: list[str]
     position: int

@@ -66,6 +66,16 @@ def reject(
     return _shown(app.reviews.reject(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
 
 
+@router.post("/v1/domains/{domain}/reviews/{review_id}/reopen", response_model=ReviewOut, responses=CONFLICT)
+@needs(Role.REVIEW)
+def reopen(
+    domain: str, review_id: str, body: Rejection, caller: Principal, app: App, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Take a rejection back: it waits again. Not rejected: 409."""
+    by = caller.key_id or "local"
+    return _shown(app.reviews.reopen(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
+
+
 def _shown(item: ReviewItem) -> dict[str, Any]:
     insight = item.insight
     return {"id": item.id, "domain": item.domain_id, "state": item.state, "content": insight.content,

@@ -46,6 +46,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "GET /v1/domains/{domain}/reviews/{review_id}": ("review", None),
     "POST /v1/domains/{domain}/reviews/{review_id}/approve": ("review", {}),
     "POST /v1/domains/{domain}/reviews/{review_id}/reject": ("review", {"reason": "r"}),
+    "POST /v1/domains/{domain}/reviews/{review_id}/reopen": ("review", {"reason": "r"}),
     "GET /v1/breakers": ("read", None),
     "POST /v1/breakers/{name}/reset": ("admin", None),
     "GET /v1/keys": ("admin", None),

@@ -204,6 +204,17 @@ def test_a_rejected_insight_is_not_proposed_again(desk: Desk) -> None:
     assert desk.store.get_all(DOMAIN) == []
 
 
+def test_a_rejection_taken_back_waits_again_and_can_be_decided_anew(desk: Desk) -> None:
+    own = desk.held("e1", "round up")
+    with pytest.raises(Conflict, match="only what was rejected"):
+        desk.reviews.reopen(DOMAIN, own, "too early", by="me")
+    desk.reviews.reject(DOMAIN, own, "wrong for taxes", by="me")
+    item = desk.reviews.reopen(DOMAIN, own, "it was right", by="you")
+    assert (item.state, item.decided_by, item.decision) == (WAITING, "you", "reopened: it was right")
+    assert desk.reviews.approve(DOMAIN, own, by="me").state == APPROVED
+    assert [bullet.content for bullet in desk.store.get_all(DOMAIN)] == ["round up"]
+
+
 def test_a_second_decision_is_a_conflict_and_changes_nothing(desk: Desk) -> None:
     own = desk.held("e1", "round up")
     desk.reviews.reject(DOMAIN, own, "no", by="me")

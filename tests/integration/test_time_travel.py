@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 
 from ace.core import replay
 from ace.core.differences import difference
-from ace.core.ports import EpisodeQueue, PlaybookStore, ReleaseStore
+from ace.core.ports import EpisodeQueue, PlaybookStore, ReleaseStore, ReviewQueue
 from ace.errors import Conflict, InvalidInput, NotFound
+from ace.models.insight import Insight
 from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Relate, Restore
 from ace.models.playbook import Link, PlaybookStage, SourceClass
 from ace.models.purge import Suspect
+from ace.models.review import ReviewItem, ReviewState
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.repositories.release_repository import ReleaseRepository
+from ace.repositories.review_repository import ReviewRepository
 from ace.repositories.statements import statement
 from ace.services.purge import Purge
 from ace.services.releases import Releases
@@ -31,8 +34,9 @@ from ace.testing.clock import FrozenClock
 from ace.testing.episodes import InMemoryEpisodes
 from ace.testing.playbook import InMemoryPlaybook
 from ace.testing.releases import InMemoryReleases
+from ace.testing.reviews import InMemoryReviews
 from tests.episodes import episode
-from tests.playbooks import DOMAIN, NOW, add, assert_sound, bullet, helpful, histories_of, state_of, write
+from tests.playbooks import DOMAIN, NOW, add, assert_sound, bullet, helpful, histories_of, state_of, vector, write
 
 SHADOW, STAGING, PROD, QUARANTINED, ARCHIVED = PlaybookStage
 
@@ -44,23 +48,32 @@ class Scene:
     store: PlaybookStore
     names: ReleaseStore
     episodes: EpisodeQueue
+    reviews: ReviewQueue
     clock: FrozenClock
 
     def __post_init__(self) -> None:
         self.releases = Releases(self.store, self.names, self.clock)
         self.travel = TimeTravel(self.store, self.releases)
         self.rollbacks = Rollbacks(self.store, self.travel, self.clock)
-        self.purge = Purge(self.store, self.episodes, self.clock)
+        self.purge = Purge(self.store, self.episodes, self.reviews, self.clock)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     if request.param == "memory":
         playbook = InMemoryPlaybook()
-        yield Scene(playbook, InMemoryReleases(), InMemoryEpisodes(playbook), FrozenClock(NOW))
+        yield Scene(
+            playbook, InMemoryReleases(), InMemoryEpisodes(playbook), InMemoryReviews(playbook), FrozenClock(NOW)
+        )
         return
     opened = Database(request.getfixturevalue(f"{request.param}_url"))
-    yield Scene(PlaybookRepository(opened), ReleaseRepository(opened), EpisodeRepository(opened), FrozenClock(NOW))
+    yield Scene(
+        PlaybookRepository(opened),
+        ReleaseRepository(opened),
+        EpisodeRepository(opened),
+        ReviewRepository(opened),
+        FrozenClock(NOW),
+    )
     opened.close()
 
 
@@ -218,7 +231,8 @@ COLUMNS = (
 
 def test_every_column_is_as_it_was(database: Database) -> None:
     store = PlaybookRepository(database)
-    scene = Scene(store, ReleaseRepository(database), EpisodeRepository(database), FrozenClock(NOW))
+    scene = Scene(store, ReleaseRepository(database), EpisodeRepository(database), ReviewRepository(database),
+                  FrozenClock(NOW))  # fmt: skip
     one, two = week(scene)
     then = [database.rows(statement(text)) for text in COLUMNS]
     write(store, helpful(one, "e9"), Promote(bullet_id=one, to=PROD, reason="r"), Restore(bullet_id=two, reason="r"),
@@ -285,6 +299,24 @@ def test_a_purge_takes_out_what_came_from_there_and_nothing_else(
     assert all(entry.kind == "quarantine" and "poisoned (purged: born of" in entry.body["reason"] for entry in entries)
     scene.rollbacks.roll_back(DOMAIN, str(len(ids)), "it was not")
     assert scene.store.count_by_stage(DOMAIN)[QUARANTINED] == 0
+
+
+def test_what_waits_for_a_person_from_there_is_turned_down_with_it(scene: Scene) -> None:
+    add(scene.store, "a")
+    theirs, ours = (
+        ReviewItem(id=f"strategy-{own}", domain_id=DOMAIN, insight=Insight(content=own), reasons=("confidence: 0",),
+                   episode_id=f"http/{own}", principal=own)
+        for own in ("mallory", "alice")
+    )  # fmt: skip
+    with scene.store.transaction(DOMAIN) as transaction:
+        transaction.hold([theirs, ours], vectors={one.id: vector(one.id) for one in (theirs, ours)})
+    suspect = Suspect(principal="mallory")
+    assert scene.purge.preview(DOMAIN, suspect).reviews == (theirs.id,)
+    assert scene.purge.purge(DOMAIN, suspect, "poisoned").reviews == (theirs.id,)
+    found = {item.id: (item.state, item.decision) for item in scene.reviews.list(DOMAIN)}
+    assert found[theirs.id] == (ReviewState.REJECTED, "poisoned (purged: from principal mallory)")
+    assert found[ours.id] == (ReviewState.WAITING, None)
+    assert scene.purge.purge(DOMAIN, suspect, "poisoned").reviews == ()
 
 
 @pytest.mark.parametrize("suspect", [Suspect(), Suspect(model="m", episode="e")])
