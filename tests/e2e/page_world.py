@@ -142,7 +142,9 @@ def _live(playbook: PlaybookRepository, world: World) -> None:
         for number, (own, tag, count) in enumerate(votes) for one in range(max(count, 1))
     ]  # fmt: skip
     risen = [(own, PlaybookStage.STAGING) for own in ids[:5]] + [(own, PlaybookStage.PROD) for own in ids[:3]]
-    operations += [Promote(bullet_id=own, to=to, reason="helpful=9 harmful=0 ratio=9.0, gate 3 and 3.0") for own, to in risen]
+    operations += [
+        Promote(bullet_id=own, to=to, reason="helpful=9 harmful=0 ratio=9.0, gate 3 and 3.0") for own, to in risen
+    ]
     operations.append(Quarantine(bullet_id=ids[9], reason="harmful at least as often as helpful: helpful=0 harmful=3"))
     known = {(link.left, link.right) for link in playbook.links(DESK)}
     link = Link.between(ids[5], ids[6])

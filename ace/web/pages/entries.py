@@ -50,7 +50,9 @@ def line(entry: Entry, about: str = "") -> Line:
 
 def decisions(entries: Iterable[Entry]) -> list[Line]:
     """Those that moved a bullet or the whole playbook, the newest first."""
-    return sorted((line(one) for one in entries if one.kind in DECISIONS), key=lambda told: told.at, reverse=True)
+    return sorted(
+        (line(one) for one in entries if one.kind in DECISIONS), key=lambda told: (told.at, told.seq), reverse=True
+    )
 
 
 def _words(kind: str, body: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 told      escaped, kept apart from the text around it (<bdi>), what cannot be seen marked with its number and name
 plain     the same without markup, for attributes and titles: what cannot be seen is spelt out
 brief     the beginning of a text
+forgiving the text as it is, for a field that is sent back
 when      a moment, for people
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from itertools import groupby
@@ -19,6 +21,7 @@ BRIEF_CHARS = 280
 PIECE = 500
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # needed between letters of some scripts, and inside emoji
+_LONG_WORD = re.compile(r"\S{60}(?=\S)")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -45,7 +48,16 @@ def told(text: object, most: int = MAX_BYTES) -> Markup:
 
 
 def _pieces(chars: str) -> list[str]:
-    return [str(escape(chars[at : at + PIECE])) for at in range(0, len(chars), PIECE)]
+    return [_breakable(chars[at : at + PIECE]) for at in range(0, len(chars), PIECE)]
+
+
+def _breakable(chars: str) -> str:
+    """Escaped; a word nobody can read in one line may break, or browsers take for ever to lay it out."""
+    parts, end = [], 0
+    for long in _LONG_WORD.finditer(chars):
+        parts.append(escape(chars[end : long.end()]))
+        end = long.end()
+    return "<wbr>".join([*parts, escape(chars[end:])])
 
 
 def _marked(char: str) -> str:
@@ -63,6 +75,11 @@ def plain(text: str, most: int = 2_000) -> str:
     cut = text[:most]
     shown = cut if cut.isprintable() else "".join(f"⟨U+{ord(one):04X}⟩" if is_unseen(one) else one for one in cut)
     return shown if len(text) <= most else f"{shown} …"
+
+
+def forgiving(text: str) -> Markup:
+    """The very text, escaped and no more: for a field whose value is sent back."""
+    return escape(text)
 
 
 def brief(text: str, most: int = BRIEF_CHARS) -> Markup:

@@ -37,10 +37,10 @@ document.addEventListener("keydown", (event) => {
 });
 each("[data-opens]", (button) => button.addEventListener("click", () => {
   const opened = document.getElementById(button.dataset.opens);
-  if (opened.tagName === "DIALOG") { opened.open ? opened.close() : opened.showModal(); return; }
-  opened.hidden = !opened.hidden;
-  button.setAttribute("aria-expanded", String(!opened.hidden));
-  if (!opened.hidden) opened.querySelector("textarea, input:not([type=hidden])")?.focus();
+  if (opened.open) opened.close(); else opened.showModal();
+}));
+each("details", (part) => part.addEventListener("toggle", () => {
+  if (part.open) part.querySelector("textarea, input:not([type=hidden])")?.focus();
 }));
 each("[data-keys-off]", (box) => {
   box.checked = quiet();
