@@ -99,8 +99,12 @@ def _report(episodes: EpisodeRepository, now: float) -> None:
     )  # fmt: skip
     right = Feedback(correct=True, source=FeedbackSource.HUMAN, expected="pending authorisation", detail="closed")
     wrong = Feedback(correct=False, source=FeedbackSource.TESTS, expected="locked account")
-    told = [("ticket-4711", "Charged twice for order 8812?", right), ("ticket-4712", "I cannot sign in", wrong),
-            ("ticket-4713", "Refund me for half a month", right), ("http/local/4714", "WHERE IS MY PARCEL", right)]  # fmt: skip
+    told = [
+        ("ticket-4711", "Charged twice for order 8812?", right),
+        ("ticket-4712", "I cannot sign in", wrong),
+        ("ticket-4713", "Refund me for half a month", right),
+        ("http/local/4714", "WHERE IS MY PARCEL", right),
+    ]
     for own, question, feedback in told:
         episodes.report(
             episode(own, question=question, feedback=feedback, domain=DESK, at=now - 4000, steps=steps,
