@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ace.web.pages import bullet, episodes, files, overview, playbook, review, signing
+from ace.web.pages import bullet, episodes, files, history, overview, playbook, review, signing
 from ace.web.pages.door import router
 
 __all__ = ["PAGES", "router"]
-PAGES = (signing, files, overview, playbook, bullet, review, episodes)
+PAGES = (signing, files, overview, playbook, bullet, review, episodes, history)
