@@ -21,7 +21,7 @@ from ace.web.pages.door import Visit, back, page
 from ace.web.pages.entries import line
 from ace.web.pages.playbook import position
 
-ENTRIES, BULLETS, CHANGES = 40, 25, 25
+ENTRIES, BULLETS, CHANGES = 30, 15, 15
 BASE = "/domains/{domain}/history"
 
 
