@@ -75,7 +75,7 @@ def _similar(visit: Visit, found: Bullet) -> Sequence[Hit]:
 
 def _moves(found: Bullet) -> tuple[tuple[Move, str], ...]:
     """What a person may do to it now, with the words of the button."""
-    if found.stage == PlaybookStage.QUARANTINED:
+    if found.stage in (PlaybookStage.QUARANTINED, PlaybookStage.ARCHIVED):
         return ((Move.RESTORE, "Restore to shadow"),)
     rise = NEXT_STAGE.get(found.stage)
     up = ((Move.PROMOTE, f"Promote to {rise}"),) if rise else ()

@@ -11,6 +11,15 @@ from ace.core.journal import canonical
 from ace.models.journal import Entry
 
 DECISIONS = frozenset({"promote", "quarantine", "restore", "rollback", "archive"})
+WORDS = {
+    "add": "Learned",
+    "quarantine": "Put into quarantine",
+    "restore": "Restored to shadow",
+    "archive": "Archived",
+    "relate": "Contradicts",
+    "rollback": "The playbook was rolled back",
+}
+OUTCOMES: Mapping[Any, str] = {True: "a success", False: "a failure", None: "an outcome nobody could judge"}
 BODY_CHARS = 2_000
 
 
@@ -36,6 +45,7 @@ def line(entry: Entry, about: str = "") -> Line:
     told = Line(
         domain=entry.domain_id, seq=entry.seq, at=entry.at, kind=entry.kind, words=words or entry.kind,
         reason=_text(body, "reason"), bullet=_text(body, "bullet_id"), episode=_text(body, "episode_id"),
+        body=_as_it_is(body.get("ruling") if words else body),
     )  # fmt: skip
     match entry.kind:
         case "add":
@@ -45,7 +55,11 @@ def line(entry: Entry, about: str = "") -> Line:
         case "rollback":
             to = body.get("to")
             return replace(told, position=to if isinstance(to, int) else None)
-    return told if words else replace(told, body=_as_it_is(body))
+        case "observe":
+            return replace(told, reason=_lot(body, about))
+        case "archive" if body.get("superseded_by") and about == told.bullet:
+            return replace(told, words="Archived in favour of", bullet=_text(body, "superseded_by"))
+    return told
 
 
 def decisions(entries: Iterable[Entry]) -> list[Line]:
@@ -57,23 +71,16 @@ def decisions(entries: Iterable[Entry]) -> list[Line]:
 
 def _words(kind: str, body: Mapping[str, Any]) -> str:
     match kind:
-        case "add":
-            return "Learned"
         case "increment":
             return _vote(body)
         case "promote":
             return f"Promoted to {body.get('to', 'the next stage')}"
-        case "quarantine":
-            return "Put into quarantine"
-        case "restore":
-            return "Restored to shadow"
-        case "archive":
-            return "Archived"
-        case "relate":
-            return "Contradicts"
-        case "rollback":
-            return "The playbook was rolled back"
-    return ""
+        case "observe":
+            return f"Observed {OUTCOMES.get(body.get('success'), OUTCOMES[None])}"
+        case "pairs":
+            counted = (f"{body.get(name, 0)} {name}" for name in ("wins", "losses", "ties"))
+            return f"Tried with and without: {', '.join(counted)}"
+    return WORDS.get(kind, "")
 
 
 def _vote(body: Mapping[str, Any]) -> str:
@@ -96,6 +103,16 @@ def _other(body: Mapping[str, Any], about: str) -> str:
     return right if left == about else left
 
 
-def _as_it_is(body: Mapping[str, Any]) -> str:
+def _lot(body: Mapping[str, Any], about: str) -> str:
+    """What the lot decided about this bullet, for a task that it fitted."""
+    for lot in body.get("lots", ()):
+        if len(lot) == 3 and lot[0] == about:
+            return f"{'shown' if lot[2] else 'left out by lot'}, with a chance of {lot[1]:.0%}"
+    return ""
+
+
+def _as_it_is(body: Any) -> str:
+    if not body:
+        return ""
     text = canonical(body).decode()
     return text if len(text) <= BODY_CHARS else f"{text[:BODY_CHARS]} …"

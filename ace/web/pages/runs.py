@@ -138,5 +138,5 @@ def _latency() -> Chart | None:
             break
     median = next(bound for bound, count in bounds if 2 * count >= total)
     says = f"{total:,} retrievals since counting began; half of them within {median:g} ms."
-    return Chart(name="latency", title="Retrieval latency", says=says, kind=Kind.BARS, head=("milliseconds at most", "retrievals"),
-                 rows=tuple(rows))  # fmt: skip
+    return Chart(name="latency", title="Retrieval latency", says=says, kind=Kind.BARS, rows=tuple(rows),
+                 head=("milliseconds at most", "retrievals"))  # fmt: skip
