@@ -41,7 +41,7 @@ def render(
     """The template as an answer. `part` is where we are, by its name in the navigation."""
     theme = request.cookies.get("ace_theme")
     told = {
-        "caller": caller, "form_token": form_token, "domain": domain, "part": part,
+        "who": caller, "form_token": form_token, "domain": domain, "part": part,
         "parts": [one for one in PARTS if one[0] != "review" or (caller and caller.role.includes(Role.REVIEW))],
         "theme": theme if theme in THEMES else "", "bare": is_fragment(request),
     }  # fmt: skip
