@@ -171,8 +171,8 @@ def test_a_forged_form_does_nothing(world: World, form: dict[str, str], headers:
         pytest.param("/domains/support/bullets/{b}/move", {"move": "promote", "reason": "r"}, id="move"),
         pytest.param("/domains/support/review/none/approve", {}, id="approve"),
         pytest.param("/domains/support/review/none/reject", {"reason": "r"}, id="reject"),
-        pytest.param("/domains/support/episode/requeue", {"id": "ticket-4713"}, id="requeue"),
-        pytest.param("/domains/support/releases", {"name": "r"}, id="release"),
+        pytest.param("/domains/support/episode/requeue", {"episode": "ticket-4713"}, id="requeue"),
+        pytest.param("/domains/support/releases", {"release": "r"}, id="release"),
         pytest.param("/domains/support/rollback", {"to": "1", "seen": "1", "reason": "r"}, id="rollback"),
     ],
 )
@@ -307,7 +307,7 @@ def fill(playbook: PlaybookRepository, count: int, domain: str = "crowd") -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/domains/crowd", "/domains/crowd?contains=Rule+1", "/domains/crowd?means=weigh", "/domains/crowd/history",
+    ["/", "/domains/crowd", "/domains/crowd?words=Rule+1", "/domains/crowd?means=weigh", "/domains/crowd/history",
      "/domains/crowd/history?at=2500&beside=10", "/domains/crowd/map", "/domains/crowd/figures"],
 )  # fmt: skip
 def test_a_page_stays_small_whatever_the_domain_holds(crowded: tuple[Server, int], path: str) -> None:

@@ -28,7 +28,7 @@ VIEWS = {
     "overview": "/",
     "playbook": "/domains/{d}",
     "by-meaning": "/domains/{d}?means=somebody+was+charged+two+times",
-    "no-bullet-fits": "/domains/{d}?contains=zebra",
+    "no-bullet-fits": "/domains/{d}?words=zebra",
     "bullet": "/domains/{d}/bullets/{b}",
     "review": "/domains/{d}/review",
     "episodes": "/domains/{d}/episodes",

@@ -50,7 +50,7 @@ def episode(visit: Visit) -> Response:
 
 @page("/domains/{domain}/episode/requeue", Role.REVIEW, method="POST")
 def requeue(visit: Visit) -> Response:
-    own = visit.filled("id", MAX_ID)
+    own = visit.filled("episode", MAX_ID)
     visit.app.episodes.requeue(visit.domain, own)
     return back(f"/domains/{visit.domain}/episode", id=own, done="queued again")
 

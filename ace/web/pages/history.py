@@ -56,7 +56,7 @@ def history(visit: Visit) -> Response:
 @page("/domains/{domain}/releases", Role.REVIEW, method="POST")
 def release(visit: Visit) -> Response:
     """Name the playbook as it is now."""
-    visit.app.releases.create(visit.domain, visit.filled("name", 100), visit.filled("note", MAX_NOTE_CHARS))
+    visit.app.releases.create(visit.domain, visit.filled("release", 100), visit.filled("note", MAX_NOTE_CHARS))
     return back(f"/domains/{visit.domain}/history", done="released")
 
 

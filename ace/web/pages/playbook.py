@@ -18,7 +18,7 @@ from ace.web.pages.door import Visit, page
 
 PAGE, NEAREST = 40, 20
 Choice = TypeVar("Choice", bound=StrEnum)
-FILTERS = {"stage", "section", "contains", "means", "cursor"}
+FILTERS = {"stage", "section", "words", "means", "cursor"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ def playbook(visit: Visit) -> Response:
 
 def _listed(visit: Visit) -> tuple[list[Item], str | None]:
     wanted = BulletFilter(stage=choice(visit, "stage", PlaybookStage), section=choice(visit, "section", Section),
-                          text=visit.asked("contains"))  # fmt: skip
+                          text=visit.asked("words"))  # fmt: skip
     found = visit.app.store.page(visit.domain, wanted, limit=PAGE + 1, before=position(visit, "cursor"))
     items = [Item(bullet=one.bullet, created_at=one.created_at) for one in found[:PAGE]]
     return items, str(found[PAGE - 1].born_seq) if len(found) > PAGE else None
