@@ -12,12 +12,15 @@ import httpx
 import numpy as np
 import pytest
 
-from ace.models.plan import Add
-from ace.models.playbook import Bullet, Section, bullet_id
+from ace.models.plan import Add, Increment, Quarantine, Relate
+from ace.models.playbook import Bullet, Link, Section, bullet_id
+from ace.models.task import Step
 from ace.repositories.database import Database
+from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
 from tests.e2e.page_world import ATTACKS, DESK, FOE, World, peopled
 from tests.e2e.servers import Server, serving
+from tests.episodes import episode
 from tests.playbooks import NOW
 
 pytestmark = pytest.mark.xdist_group("page-doors")
@@ -314,6 +317,37 @@ def test_a_page_stays_small_whatever_the_domain_holds(crowded: tuple[Server, int
     answer = crowded[0].ask("GET", path, headers=HTML)
     assert answer.status_code == 200
     assert len(answer.content) < MAX_PAGE
+
+
+def test_a_page_stays_small_whatever_a_foe_writes(tmp_path: Path, models_dir: Path) -> None:
+    """Every text as long as it may be, of characters that take the most room; more of everything than is shown."""
+    foul = ("\u202e<" * 4_000)[:8_000]
+    with serving(tmp_path, ACE_MODELS_DIR=str(models_dir), ACE_DEDUPE="cosine") as server:
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'ace.db'}")
+        playbook, episodes = PlaybookRepository(database), EpisodeRepository(database)
+        bullets = [Bullet(id=f"strategy-{number}", domain_id="foul", content=f"{foul}{number}") for number in range(60)]
+        ids = [one.id for one in bullets]
+        with playbook.transaction("foul") as transaction:
+            vectors = {own: np.eye(384, dtype=np.float32)[at] for at, own in enumerate(ids)}
+            transaction.apply([Add(bullet=one) for one in bullets], vectors=vectors, now=NOW)
+            moves = [Quarantine(bullet_id=own, reason=foul[:1000]) for own in ids[:40]]
+            links = [Relate(link=Link.between(ids[0], own)) for own in ids[1:40]]
+            votes = [Increment(bullet_id=ids[0], episode_id=f"{number}{foul[:190]}") for number in range(60)]
+            transaction.apply([*moves, *links, *votes], vectors={}, now=NOW)
+        steps = [Step(thought=foul, tool=foul, arguments=foul, observation=foul)] * 40
+        episodes.report(episode("e", domain="foul", question=foul, shown=ids, steps=tuple(steps), answer=foul,
+                                reasoning=foul))  # fmt: skip
+        for number in range(40):
+            episodes.report(episode(f"{number}{foul[:190]}", domain="foul", question=foul))
+        database.close()
+        insights = [{"content": f"{foul[:7_900]} {number}", "confidence": 0.1} for number in range(3)]
+        body = {"episode_id": "e", "insights": insights}
+        assert server.post("/v1/domains/foul/insights", body).status_code == 200
+        for view in (*VIEWS, *REVIEWING, "/", "/domains/{d}/history?at=60&beside=150", "/domains/{d}/episode?id=e"):
+            if view.endswith("json"):
+                continue
+            answer = server.ask("GET", view.format(d="foul", b=ids[0]), headers=HTML)
+            assert (view, answer.status_code, len(answer.content) < MAX_PAGE) == (view, 200, True), len(answer.content)
 
 
 def test_a_list_is_gone_through_to_its_end_and_each_bullet_is_met_once(crowded: tuple[Server, int]) -> None:

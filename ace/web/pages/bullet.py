@@ -14,10 +14,10 @@ from ace.models.access import Role
 from ace.models.playbook import Bullet, PlaybookStage
 from ace.services.stewardship import MAX_REASON_CHARS, Move
 from ace.web.pages.door import Visit, back, page
-from ace.web.pages.entries import line
+from ace.web.pages.entries import line, texts
 from ace.web.pages.playbook import position
 
-LIFE, SIMILAR, OPPOSED = 60, 6, 20  # entries, similar ones, contradictions shown
+LIFE, SIMILAR, OPPOSED = 20, 6, 6  # entries, similar ones, contradictions shown
 PATH = "/domains/{domain}/bullets/{bullet_id}"
 
 
@@ -27,9 +27,10 @@ def bullet(visit: Visit) -> Response:
     entries = visit.app.store.history(visit.domain, found.id)
     before = position(visit, "before")
     older = [one for one in entries if before is None or one.seq < before]
+    life = [line(one, found.id) for one in reversed(older[-LIFE:])]
     return visit.show(
         "bullet.html", part="playbook", bullet=found, rendered=render_bullet(found),
-        life=[line(one, found.id) for one in reversed(older[-LIFE:])], entries=len(entries),
+        life=life, texts=texts(visit.app.store, [one for one in life if one.bullet != found.id]), entries=len(entries),
         older=older[-LIFE].seq if len(older) > LIFE else None, opposed=_opposed(visit, found),
         moves=_moves(found) if visit.may(Role.REVIEW) else (), done=visit.asked("done"),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ace.core.journal import canonical
+from ace.core.ports import PlaybookStore
 from ace.models.journal import Entry
 
 DECISIONS = frozenset({"promote", "quarantine", "restore", "rollback", "archive"})
@@ -67,6 +68,16 @@ def decisions(entries: Iterable[Entry]) -> list[Line]:
     return sorted(
         (line(one) for one in entries if one.kind in DECISIONS), key=lambda told: (told.at, told.seq), reverse=True
     )
+
+
+def texts(store: PlaybookStore, lines: Iterable[Line]) -> dict[tuple[str, str], str]:
+    """What the bullets say that the entries are about, by domain and id."""
+    named: dict[str, list[str]] = {}
+    for told in lines:
+        if told.bullet and "\0" not in told.bullet:
+            named.setdefault(told.domain, []).append(told.bullet)
+    found = (bullet for own, ids in named.items() for bullet in store.get_many(own, list(dict.fromkeys(ids))))
+    return {(bullet.domain_id, bullet.id): bullet.content for bullet in found}
 
 
 def _words(kind: str, body: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from ace.models.playbook import Bullet
 from ace.web.pages.door import Visit, back, page
 from ace.web.pages.playbook import choice
 
-PAGE, BULLETS = 30, 30
+PAGE, BULLETS = 25, 12
 MAX_ID = 200
 
 

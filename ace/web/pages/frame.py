@@ -59,7 +59,13 @@ def is_fragment(request: Request) -> bool:
 def environment() -> Environment:
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                        finalize=_spelt_out, trim_blocks=True, lstrip_blocks=True, auto_reload=False)  # fmt: skip
-    made.filters |= {"told": text.told, "brief": text.brief, "number": text.number, "forgiving": text.forgiving}
+    made.filters |= {
+        "told": text.told,
+        "brief": text.brief,
+        "number": text.number,
+        "forgiving": text.forgiving,
+        "short": text.short,
+    }
     made.globals |= {"stages": list(PlaybookStage), "sections": list(Section), "static": _static, "Role": Role}
     return made
 

@@ -18,10 +18,11 @@ from ace.services.releases import MAX_NOTE_CHARS
 from ace.services.stewardship import MAX_REASON_CHARS
 from ace.web.access import no_domain
 from ace.web.pages.door import Visit, back, page
-from ace.web.pages.entries import line
+from ace.web.pages.entries import line, texts
 from ace.web.pages.playbook import position
 
-ENTRIES, BULLETS, CHANGES = 30, 15, 15
+ENTRIES, BESIDE, BULLETS, CHANGES = 25, 8, 12, 6
+SLOW = 50_000  # entries; a look back replays them
 BASE = "/domains/{domain}/history"
 
 
@@ -43,13 +44,15 @@ def history(visit: Visit) -> Response:
     asked, beside, before = (position(visit, name) for name in ("at", "beside", "before"))
     beside, at = head if beside is None else beside, head if asked is None else asked
     end = min(before - 1, head) if before else head
-    entries = visit.app.store.entries(visit.domain, after=max(0, end - ENTRIES), limit=min(ENTRIES, max(end, 0)))
+    most = ENTRIES if asked is None else BESIDE
+    entries = visit.app.store.entries(visit.domain, after=max(0, end - most), limit=min(most, max(end, 0)))
+    lines = [line(one) for one in reversed(entries)]
     return visit.show(
         "history.html", part="history", head=head, at=at, beside=beside,
         then=None if asked is None else _then(visit, at, beside, head),
-        entries=[line(one) for one in reversed(entries)], older=entries[0].seq if end > ENTRIES else None,
+        entries=lines, texts=texts(visit.app.store, lines), older=entries[0].seq if end > most else None,
         releases=list(reversed(visit.app.releases.list(visit.domain))), changes=CHANGES, moves=MOVES, kinds=KINDS,
-        done=visit.asked("done"),
+        done=visit.asked("done"), slow=head > SLOW,
     )  # fmt: skip
 
 
@@ -64,9 +67,10 @@ def release(visit: Visit) -> Response:
 def preview(visit: Visit) -> Response:
     """What a rollback would change; nothing does yet."""
     head = _head(visit)
-    to = _within(visit.asked("to", 120), head, "to")
+    to = _within(visit.asked("to", 18), head, "to")
+    change = difference(_state(visit, head, head), _state(visit, to, head), start=head, end=to)
     return visit.show("rollback.html", part="history", to=to, head=head, changes=CHANGES, moves=MOVES, kinds=KINDS,
-                      change=visit.app.rollbacks.preview(visit.domain, str(to)))  # fmt: skip
+                      change=change)  # fmt: skip
 
 
 @page("/domains/{domain}/rollback", Role.REVIEW, method="POST")
@@ -83,15 +87,22 @@ def roll_back(visit: Visit) -> Response:
 def _then(visit: Visit, at: int, beside: int, head: int) -> Then:
     """Raises InvalidInput for positions the journal does not have."""
     _within(str(at), head, "at"), _within(str(beside), head, "beside")
-    travel, store = visit.app.travel, visit.app.store
-    state = travel.state(visit.domain, at)
-    other = state if at == beside else travel.state(visit.domain, beside)
+    store, state = visit.app.store, _state(visit, at, head)
+    other = state if at == beside else _state(visit, beside, head)
     entry = store.entries(visit.domain, after=at - 1, limit=1) if at else []
     return Then(
         position=at, at=entry[0].at if entry else None, counts=_counted(state), beside=beside,
         bullets=list(reversed(state.bullets.values()))[:BULLETS],
         change=difference(state, other, start=at, end=beside),
     )  # fmt: skip
+
+
+def _state(visit: Visit, position: int, head: int) -> State:
+    """The playbook after that many entries; what it is now need not be replayed."""
+    if position != head:
+        return visit.app.travel.state(visit.domain, position)
+    bullets = {bullet.id: bullet for bullet in visit.app.store.get_all(visit.domain)}
+    return State(bullets=bullets, links=frozenset(visit.app.store.links(visit.domain)))
 
 
 def _counted(state: State) -> dict[PlaybookStage, int]:

@@ -15,7 +15,7 @@ from ace.models.playbook import PlaybookStage
 from ace.models.review import ReviewState
 from ace.utils.llm_circuit_breaker import get_llm_breaker_metrics
 from ace.web.pages.door import Visit, page
-from ace.web.pages.entries import Line, decisions
+from ace.web.pages.entries import Line, decisions, texts
 
 SHOWN = 25  # domains, the largest first
 LOOKED_AT = 8  # domains whose latest entries are read
@@ -55,10 +55,12 @@ def _live(visit: Visit) -> dict[str, Any]:
     counted = {own: stages for own, stages in visit.app.store.counts().items() if visit.caller.sees(own)}
     found = sorted((own for own in counted if find in own), key=lambda own: (-sum(counted[own].values()), own))
     rows = [_row(visit, own, counted[own]) for own in found[:SHOWN]]
+    decided = _decided(visit, rows)
     return {
-        "find": find, "rows": rows, "domains": len(counted), "found": len(found), "decided": _decided(visit, rows),
+        "find": find, "rows": rows, "domains": len(counted), "found": len(found), "decided": decided,
         "bullets": _summed(counted.values(), PlaybookStage), "queue": _queue(visit),
         "waiting": _waiting(visit), "breakers": get_llm_breaker_metrics(), "worth": None,
+        "texts": texts(visit.app.store, decided),
     }  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 MAX_BYTES = 20_000  # of one text on a page, as HTML: a page stays small whatever a bullet holds
-BRIEF_CHARS = 280
+BRIEF_CHARS = 280  # at 4 bytes each
 PIECE = 500
+NAME_CHARS = 60
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # needed between letters of some scripts, and inside emoji
-_LONG_WORD = re.compile(r"\S{60}(?=\S)")
+_LONG_WORD = re.compile(r"\S{30}(?=\S)")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -77,6 +78,11 @@ def plain(text: str, most: int = 2_000) -> str:
     return shown if len(text) <= most else f"{shown} …"
 
 
+def short(name: str) -> str:
+    """A name of somebody else's choice, as the text of a link."""
+    return plain(name, NAME_CHARS)
+
+
 def forgiving(text: str) -> Markup:
     """The very text, escaped and no more: for a field whose value is sent back."""
     return escape(text)
@@ -85,8 +91,8 @@ def forgiving(text: str) -> Markup:
 def brief(text: str, most: int = BRIEF_CHARS) -> Markup:
     """The beginning of a text, marked like all of it would be."""
     if len(text) <= most:
-        return told(text, most * 12)
-    return told(text[:most].rstrip() + "…", most * 12)
+        return told(text, most * 4)
+    return told(text[:most].rstrip() + "…", most * 4)
 
 
 def moment(at: datetime | float | None) -> datetime | None:
