@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from ace.services.retrieval import Retrieval
     from ace.services.review import Reviews
     from ace.services.rollback import Rollbacks
+    from ace.services.sessions import Sessions
     from ace.services.staging import Staging
     from ace.services.stewardship import Stewardship
     from ace.services.time_travel import TimeTravel
@@ -337,6 +338,13 @@ class App:
         trial = given.trial if given.policy == "evidence" else 1.0
         return Shares(canary=given.canary, dropout=given.dropout, holdout=given.holdout, trial=trial,
                       salt=self.receipts.salt())  # fmt: skip
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        from ace.repositories.key_repository import SecretRepository
+        from ace.services.sessions import Sessions
+
+        return Sessions(self.keys, SecretRepository(), self.clock, os.urandom)
 
     @cached_property
     def stewardship(self) -> Stewardship:

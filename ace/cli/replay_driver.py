@@ -65,7 +65,7 @@ class Bench:
 
     @cached_property
     def run_id(self) -> str:
-        """As asked for, or kind and a hash of everything that shapes the run; of pairs, the first that has not ended."""
+        """As asked for, or kind and a hash of all that shapes the run; of pairs, the first that has not ended."""
         if self.ask.run:
             return check_domain(self.ask.run)
         digest = hashlib.sha256(json.dumps(self._config, sort_keys=True).encode()).hexdigest()

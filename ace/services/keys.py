@@ -44,6 +44,13 @@ class Keys:
             raise Unauthenticated("The API key is not valid. Ask an admin for one: `ace keys create`.")
         return key.principal
 
+    def known(self, key_id: str) -> Principal:
+        """Who this key is, for one that has shown its secret before. Raises Unauthenticated once it has ended."""
+        key = self._lookup(key_id)
+        if key is None or not key.is_live(self._now()):
+            raise Unauthenticated("The API key is not valid any more. Sign in with another.")
+        return key.principal
+
     def create(
         self,
         by: Principal,

@@ -28,6 +28,7 @@ from ace.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unaut
 from ace.models.access import Principal, Role
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 GIVEN = ("caller", "app")
 DomainId = Annotated[str, Path(json_schema_extra={"pattern": f"^{DOMAIN_PATTERN}$"})]  # told here, checked by the gate
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +47,10 @@ class Gate:
 
     def enter(self, request: Request, role: Role, domain_id: str | None) -> Principal:
         """The caller. Raises Unauthenticated, Forbidden, NotFound, TooManyRequests, InvalidInput."""
-        caller = self._caller(request)
+        return self.admit(self._caller(request), role, domain_id)
+
+    def admit(self, caller: Principal, role: Role, domain_id: str | None) -> Principal:
+        """The caller, who may do this here. Raises Forbidden, NotFound, TooManyRequests, InvalidInput."""
         if domain_id is not None:
             check_domain(domain_id)
             if not caller.sees(domain_id):
@@ -58,14 +62,25 @@ class Gate:
             )
         return caller
 
+    def local(self, request: Request) -> Principal | None:
+        """Whoever is on this machine, while no key was ever made. Raises Forbidden to what only points here."""
+        if self._app.keys.exist() or not is_loopback(self._app.settings.host):
+            return None
+        return _local(request)
+
     def _caller(self, request: Request) -> Principal:
-        if not self._app.keys.exist() and is_loopback(self._app.settings.host):
-            return _local(request)
+        here = self.local(request)
+        if here is not None:
+            return here
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("No API key was given. Send it as `Authorization: Bearer ace_…`.")
+        return self.trying(request, lambda: self._app.keys.authenticate(token.strip()))
+
+    def trying(self, request: Request, key: Callable[[], T]) -> T:
+        """What `key` gives; wrong keys are counted by address. Raises Unauthenticated, TooManyRequests."""
         try:
-            return self._app.keys.authenticate(token.strip())
+            return key()
         except Unauthenticated:
             address = request.client.host if request.client else "unknown"
             if not self._limiter.hit(self._wrong_keys, "wrong-key", address):

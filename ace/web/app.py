@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
@@ -31,6 +32,8 @@ from ace.web import (
 from ace.web.access import Gate
 from ace.web.border import Asgi, Border, broken
 from ace.web.described import DescribedApi
+from ace.web.pages import site
+from ace.web.pages.refusals import dressed
 from ace.web.problems import Problem, invalid, problem_of
 
 GUARDED = (context, episodes, domains, bullets, evidence, reviews, history, administration)
@@ -43,8 +46,9 @@ def create(app: App | None = None) -> Asgi:
     settings = ace.settings
     logs.configure(settings, "server", stream=sys.stdout)
     border = Border(
-        api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s, observe=ace.observe_request
-    )
+        api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
+        observe=ace.observe_request, dress=dressed,
+    )  # fmt: skip
     return TracedRequests(border)
 
 
@@ -55,6 +59,7 @@ def api(ace: App) -> FastAPI:
     made.state.ace, made.state.gate = ace, Gate(ace)
     made.include_router(health.router)
     made.include_router(documentation.router)
+    made.include_router(site.router)
     for module in GUARDED:
         made.include_router(module.router, dependencies=[Depends(BEARER)])
     made.add_exception_handler(AceError, _ours)
@@ -74,10 +79,9 @@ async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _ours(request: Request, error: Exception) -> Problem:
-    del request
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, AceError)
-    return problem_of(error)
+    return dressed(request.scope, problem_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> Problem:
@@ -86,12 +90,12 @@ async def _invalid(request: Request, error: Exception) -> Problem:
     return invalid(error.errors())
 
 
-async def _http(request: Request, error: Exception) -> Problem:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     titles = {404: "Not found", 405: "Method not allowed"}
     title = titles.get(error.status_code, "Request refused")
     detail = f"{request.method} {request.url.path}: {error.detail}. See /docs."
-    return Problem(error.status_code, title, detail, headers=_allowed(request) or error.headers)
+    return dressed(request.scope, Problem(error.status_code, title, detail, headers=_allowed(request) or error.headers))
 
 
 def _allowed(request: Request) -> dict[str, str]:
@@ -101,7 +105,7 @@ def _allowed(request: Request) -> dict[str, str]:
     return {"Allow": ", ".join(methods)} if methods else {}
 
 
-async def _unforeseen(request: Request, error: Exception) -> Problem:
+async def _unforeseen(request: Request, error: Exception) -> Response:
     """The answer only: the error itself goes up to the border, which logs it."""
     del error
-    return broken(request.scope["ace.request_id"])
+    return dressed(request.scope, broken(request.scope["ace.request_id"]))

@@ -2,7 +2,7 @@
 
 in     another host's name (without keys)      421      DNS rebinding ends here
        a body over the limit                   413      without reading it
-       a body that is not strict JSON          400/415
+       a body that is not strict JSON          400/415  (a page's form passes)
 out    not done when the deadline passes       504      the work goes on, its answer is dropped
        an error nobody foresaw                 500      logged with its traceback, nothing of it shown
 both   X-Request-Id, security headers, one observation of (method, route, status, seconds)
@@ -29,16 +29,29 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Observe = Callable[[str, str, int, float], None]
 """Is told method, route template, status and seconds of each request."""
 
+Dress = Callable[[Scope, Problem], Asgi]
+"""Makes a problem what its reader can read."""
+
 SECURITY = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store")]  # fmt: skip
+FORM = b"application/x-www-form-urlencoded"
 log = logging.getLogger("ace.server")
 
 
 class Border:
     """At most `max_body` bytes in, at most `deadline_s` seconds until the answer begins and ends."""
 
-    def __init__(self, app: Asgi, *, max_body: int, deadline_s: float, observe: Observe) -> None:
+    def __init__(
+        self,
+        app: Asgi,
+        *,
+        max_body: int,
+        deadline_s: float,
+        observe: Observe,
+        dress: Dress = lambda _, problem: problem,
+    ) -> None:
         self._app, self._max_body, self._deadline_s, self._observe = app, max_body, deadline_s, observe
+        self._dress = dress
         self._left_behind: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +64,7 @@ class Border:
         if refusal is None:
             refusal = await self._within(scope, replay(body, receive), reply)
         if refusal is not None and not reply.status:
-            await refusal(scope, receive, reply)
+            await self._dress(scope, refusal)(scope, receive, reply)
         reply.closed = True
         route = getattr(scope.get("route"), "path", "unknown")
         self._observe(scope["method"], route, reply.status or 500, time.perf_counter() - started)
@@ -64,7 +77,8 @@ class Border:
         if body is None:
             detail = f"The body is larger than {self._max_body:,} bytes. Send less at a time."
             return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"}), b""
-        return check_body(headers.get(b"content-type", b""), body), body
+        content_type = headers.get(b"content-type", b"")
+        return (None if is_form(scope["path"], content_type) else check_body(content_type, body)), body
 
     async def _within(self, scope: Scope, receive: Receive, reply: Reply) -> Problem | None:
         """Let the application answer; a problem when it did not, or not in time."""
@@ -103,6 +117,11 @@ class Reply:
             own = [(name, value) for name, value in SECURITY if not any(name == key for key, _ in message["headers"])]
             message = {**message, "headers": [*message["headers"], *own, (b"x-request-id", self.id.encode())]}
         await self._send(message)
+
+
+def is_form(path: str, content_type: bytes) -> bool:
+    """Is it a page's form? The interface takes none."""
+    return not path.startswith("/v1") and content_type.split(b";")[0].strip().lower() == FORM
 
 
 def check_body(content_type: bytes, body: bytes) -> Problem | None:

@@ -47,6 +47,7 @@ class Problem(Response):
     def __init__(
         self, status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any
     ) -> None:
+        self.title, self.detail = title, detail
         slug = title.lower().replace(" ", "-")
         body = {"type": f"urn:ace:problem:{slug}", "title": title, "status": status, "detail": detail, **fields}
         super().__init__(json.dumps(body), status_code=status, headers=dict(headers or {}))
