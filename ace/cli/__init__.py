@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve, simulate
+from ace.cli import database, history, journal, keys, models, playbook, refine, releases, review, runs, serve, simulate
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ runs.register(app)
 serve.register(app)
 history.register(app)
 simulate.register(app)
+refine.register(playbook.app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")

@@ -17,6 +17,7 @@ from ace.models.plan import Add, Archive, Observe, Operation, Promote, Quarantin
 from ace.models.playbook import Link, PlaybookStage
 from ace.models.refining import Cause
 from ace.services.refining import Refining
+from ace.services.stewardship import Stewardship
 from ace.testing.clock import FrozenClock
 from ace.testing.embedder import HashEmbedder
 from ace.testing.index import ExactIndex
@@ -88,6 +89,18 @@ def test_a_near_duplicate_goes_and_the_journal_says_for_whom(world: World) -> No
     assert {one.id: one.helpful_count for one in world.store.get_all(DOMAIN)} == {first: 0, second: 1, other: 0}
     assert world.refining.refine(DOMAIN).operations == ()
     assert_sound(world.store)
+
+
+def test_who_stands_for_a_bullet_is_told_to_the_end_of_the_chain(world: World) -> None:
+    names = world.add(UNITS, UNITS_TOO)
+    world.refining.refine(DOMAIN)
+    names += world.add("of every number first check the units")
+    world.write(helpful(names[2], "e1"))
+    world.refining.refine(DOMAIN)
+    steward = Stewardship(world.store, world.clock)
+    assert [steward.superseded_by(one) for one in world.store.get_many(DOMAIN, names)] == [names[2], names[2], None]
+    world.write(Rollback(to=world.store.head(DOMAIN).seq - 3, reason="undo the second"))
+    assert [steward.superseded_by(one) for one in world.store.get_many(DOMAIN, names)] == [None, names[0]]
 
 
 def test_only_what_is_new_is_compared_and_a_fresh_process_compares_all(world: World) -> None:
