@@ -28,11 +28,15 @@ def cause_of(reason: str, superseded_by: str | None) -> Cause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refined:
-    """One domain's refinement: its operations in order, and how many pairs of bullets were looked at twice for it."""
+    """One domain's refinement: its operations in order, and how many pairs of bullets were looked at twice for it.
+
+    `complete`: all that is new was compared; else the look was broken off, and the next one goes on.
+    """
 
     domain_id: str
     operations: tuple[Operation, ...] = ()
     judged: int = 0
+    complete: bool = True
 
     @property
     def archived(self) -> list[Archive]:
@@ -56,4 +60,4 @@ class Refined:
         restored = [{"bullet_id": one.bullet_id, "reason": one.reason} for one in self.restored]
         links = sum(isinstance(one, Relate) for one in self.operations)
         return {"domain": self.domain_id, "archived": archived, "restored": restored, "linked": links,
-                "judged": self.judged}  # fmt: skip
+                "judged": self.judged, "complete": self.complete}  # fmt: skip

@@ -70,8 +70,9 @@ class Refining:
     def due(self, domain_id: str) -> Refined:
         """What `refine` would do now; nothing is changed. Raises NotFound."""
         with self._lock:
-            judged = self._look(domain_id, lambda: True)
-            return Refined(domain_id=domain_id, operations=tuple(self._plan(domain_id)[1]), judged=judged)
+            judged, complete = self._look(domain_id, lambda: True)
+            planned = tuple(self._plan(domain_id)[1])
+            return Refined(domain_id=domain_id, operations=planned, judged=judged, complete=complete)
 
     def refine(self, domain_id: str, go_on: Callable[[], bool] = lambda: True) -> Refined:
         """Do it; a bullet moves once at most. `go_on` is asked time and again whether to compare more.
@@ -79,10 +80,10 @@ class Refining:
         Raises NotFound.
         """
         with self._lock:
-            judged, done = self._look(domain_id, go_on), list[Operation]()
+            (judged, complete), done = self._look(domain_id, go_on), list[Operation]()
             while chunk := self._act(domain_id, {_subject(one) for one in done}):
                 done += chunk
-            return Refined(domain_id=domain_id, operations=tuple(done), judged=judged)
+            return Refined(domain_id=domain_id, operations=tuple(done), judged=judged, complete=complete)
 
     def _act(self, domain_id: str, moved: set[object]) -> list[Operation]:
         position, planned = self._plan(domain_id)
@@ -122,8 +123,8 @@ class Refining:
         """Stage by stage, each oldest first."""
         return [bullet for stage in IN_USE for bullet in self._store.get_all(domain_id, stage=stage)]
 
-    def _look(self, domain_id: str, go_on: Callable[[], bool]) -> int:
-        """Compare what is new with all; how many pairs were judged."""
+    def _look(self, domain_id: str, go_on: Callable[[], bool]) -> tuple[int, bool]:
+        """Compare what is new with all; how many pairs were judged, and whether that was all."""
         if self._store.head(check_domain(domain_id)).seq == 0:
             raise NotFound(f"There is no domain {domain_id}.")
         known = self._known(domain_id)
@@ -132,9 +133,9 @@ class Refining:
         new, judged = [own for own in present if own not in known.bullets], 0
         for start in range(0, len(new), ROWS):
             if not go_on():
-                break
+                return judged, False
             judged += self._compare(domain_id, new[start : start + ROWS], present, known)
-        return judged
+        return judged, True
 
     def _known(self, domain_id: str) -> _Compared:
         known = self._compared.setdefault(domain_id, _Compared())

@@ -123,7 +123,7 @@ def entries_committed(entries: Sequence[Entry]) -> None:
         if entry.kind in COUNTED:
             count(COUNTED[entry.kind])
         elif entry.kind == "archive":
-            count("bullets_archived_total", cause_of(entry.body["reason"], entry.body.get("superseded_by")).value)
+            count("ace_bullets_archived_total", cause_of(entry.body["reason"], entry.body.get("superseded_by")).value)
 
 
 def llm_error(kind: str) -> None:

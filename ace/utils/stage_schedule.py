@@ -27,6 +27,7 @@ from ace.utils import stage_log
 
 LEASE = "stage_manager"
 STOP_S = 10.0  # how long `stop` waits for a run that is under way
+LOOK_S = 10.0  # how long a run goes on comparing a domain's bullets; the next run goes on where it stopped
 
 Refine = Callable[[str, Callable[[], bool]], Refined]
 """Refines a domain, and asks now and then whether to go on comparing."""
@@ -55,7 +56,7 @@ class StageSchedule:
     """Made, started and stopped in the process that serves. `observe` is told of every domain's run.
 
     After it, `anchor` writes the domain's head down outside the database, if it has moved. When all domains had their
-    turn, `refine` refines each, unless that was less than `refine_interval_s` ago.
+    turn, `refine` refines each, unless all were refined less than `refine_interval_s` ago.
     """
 
     def __init__(
@@ -134,19 +135,24 @@ class StageSchedule:
             self._refine_all(started)
 
     def _refine_all(self, started: float) -> None:
+        complete = True
         for domain_id in self._app.store.domains() if self._refine else ():
             if not self._goes_on():
                 return
-            self._refine_one(domain_id)
-        self._refined = started
+            complete &= self._refine_one(domain_id)
+        self._refined = started if complete else None
 
-    def _refine_one(self, domain_id: str) -> None:
-        """Refine it; what hinders that does not hinder the others."""
+    def _refine_one(self, domain_id: str) -> bool:
+        """Refine it, and say whether that is all for now; what hinders it does not hinder the others."""
         assert self._refine is not None
+        until = self._seconds() + LOOK_S
         try:
-            stage_log.refined(self._refine(domain_id, self._goes_on))
+            done = self._refine(domain_id, lambda: self._seconds() < until and self._goes_on())
         except AceError as error:
             stage_log.not_refined(domain_id, error)
+            return True
+        stage_log.refined(done)
+        return done.complete
 
     def _goes_on(self) -> bool:
         return not self._stopping.is_set() and self._renew()

@@ -122,7 +122,8 @@ def test_a_crowd_that_says_the_same_ends_as_one(world: World) -> None:
 
 def test_a_look_that_is_broken_off_goes_on_where_it_stopped(world: World) -> None:
     world.add(UNITS, UNITS_TOO)
-    assert world.refining.refine(DOMAIN, lambda: False).operations == ()
+    broken_off = world.refining.refine(DOMAIN, lambda: False)
+    assert (broken_off.operations, broken_off.complete) == ((), False)
     assert world.look.asked == 0
     assert len(world.refining.refine(DOMAIN).archived) == 1
 

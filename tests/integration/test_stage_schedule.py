@@ -121,6 +121,21 @@ def test_refinement_follows_less_often_and_an_outage_of_it_hinders_nobody(caplog
     assert events["playbook_not_refined"]["domain"] == "customer-a"
 
 
+def test_a_refinement_that_is_not_complete_goes_on_with_the_next_run() -> None:
+    parts, refined = Parts(settings=load_settings(stage_interval_s=300, refine_interval_s=900)), list[float]()
+
+    def refine(domain_id: str, go_on: Callable[[], bool]) -> Refined:
+        refined.append(parts.clock.monotonic())
+        return Refined(domain_id=domain_id, complete=len(refined) > 1)
+
+    proven(parts.store, "advice")
+    schedule = StageSchedule(parts, refine=refine)
+    for _ in range(0, 1800, 100):
+        schedule.step()
+        parts.clock.advance(100)
+    assert refined == [0.0, 300.0, 1200.0]
+
+
 @pytest.mark.parametrize("settings", [{"refine_interval_s": 0}, {"stage_interval_s": 0}])
 def test_an_interval_of_nothing_refines_nothing(settings: dict[str, float]) -> None:
     parts, refined = Parts(settings=load_settings(**settings)), list[str]()
