@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ace.services.learning import Learning
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
+    from ace.services.refining import Refining
     from ace.services.reflection import Reflection
     from ace.services.release_replays import Showing
     from ace.services.releases import Releases
@@ -241,6 +242,16 @@ class App:
                        trust_weight=given.trust_weight, k=given.k, token_budget=given.token_budget)  # fmt: skip
 
     @cached_property
+    def refining(self) -> Refining:
+        """Its searches are not counted among those for bullets."""
+        from ace.services.refining import Refining
+        from ace.utils.faiss_index import get_faiss_manager
+
+        days, budget = self.settings.archive_unused_days, self.settings.domain_token_budget
+        return Refining(self.store, get_faiss_manager(), self.second_look, self.clock, books=self.books,
+                        unused_days=days, budget=budget)  # fmt: skip
+
+    @cached_property
     def retrieval(self) -> Retrieval:
         from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
@@ -308,7 +319,11 @@ class App:
         from ace.utils.stage_schedule import StageSchedule
 
         with self.observed("server"):
-            schedule = StageSchedule(self, anchor=lambda domain_id: self.anchoring.anchor([domain_id]))
+            schedule = StageSchedule(
+                self,
+                anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
+                refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
+            )
             schedule.start()
             try:
                 yield

@@ -80,6 +80,14 @@ class Settings(BaseSettings):
     recovery_timeout: float | None = Field(None, gt=0, description="seconds until an open breaker probes; default: 60")
     stage_interval_s: float = Field(300, ge=0, description="seconds between runs of the stage manager; 0: never")
 
+    refine_interval_s: float = Field(86400, ge=0, description="seconds between refinements of playbooks; 0: never")
+    archive_unused_days: float = Field(
+        90, ge=0, description="days after which a SHADOW or STAGING bullet nobody used is archived; 0: never"
+    )
+    domain_token_budget: int | None = Field(
+        None, ge=1, description="tokens of bullets a domain has in use at most; default: no limit"
+    )
+
     policy: Literal["fixed", "evidence"] = Field("fixed", description="what promotes: the gates, or evidence on top")
     canary: float = Field(0.10, ge=0, le=1, description="share of production traffic that is shown a STAGING bullet")
     dropout: float = Field(0.05, ge=0, lt=1, description="share of traffic a PROD bullet is kept from")

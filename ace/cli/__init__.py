@@ -23,6 +23,7 @@ from ace.cli import (
     manual,
     models,
     playbook,
+    refine,
     releases,
     replay,
     replay_blame,
@@ -57,6 +58,7 @@ worker.register(app)
 history.register(app)
 evidence.register(app)
 simulate.register(app)
+refine.register(playbook.app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")

@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ace.core.attic import Attic
 from ace.core.evidence import gather, helpful_e_value
 from ace.core.kinds import Kinds
 from ace.core.replay import NEXT_STAGE
@@ -29,7 +30,18 @@ from ace.models.evidence import Evidence, Worth
 from ace.models.insight import Tag
 from ace.models.journal import Entry
 from ace.models.observation import Observation
-from ace.models.plan import Add, Archive, Increment, Observe, Operation, Pairs, Promote, Quarantine, operation_from_json
+from ace.models.plan import (
+    Add,
+    Archive,
+    Increment,
+    Observe,
+    Operation,
+    Pairs,
+    Promote,
+    Quarantine,
+    Restore,
+    operation_from_json,
+)
 from ace.models.playbook import Bullet
 from ace.models.task import FeedbackSource
 
@@ -55,6 +67,7 @@ class Book:
 
     def __init__(self) -> None:
         self.position = 0
+        self.attic = Attic()  # what was put aside
         self._pages: defaultdict[str, _Page] = defaultdict(_Page)
         self._seen: dict[str, int] = {}  # bullet -> the last entry in which somebody used it
         self._forecasts: defaultdict[str, list[int]] = defaultdict(lambda: [1, 2])  # kind -> right, tried (Laplace)
@@ -100,6 +113,7 @@ class Book:
         return self._comparison.worth()
 
     def _take(self, seq: int, operation: Operation) -> None:
+        self.attic.take(operation)
         match operation:
             case Observe(observation=observation):
                 self._observe(seq, observation)
@@ -117,8 +131,8 @@ class Book:
         match operation:
             case Add(bullet=bullet):
                 self._seen[bullet.id] = seq
-            case Increment(bullet_id=own) | Pairs(bullet_id=own) | Promote(bullet_id=own) | Archive(bullet_id=own):
-                self._seen[own] = seq
+            case Increment() | Pairs() | Promote() | Archive() | Restore():
+                self._seen[operation.bullet_id] = seq
             case _:
                 pass
 

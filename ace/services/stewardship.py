@@ -1,7 +1,8 @@
-"""Move a bullet by hand: up a stage, out of use, back into shadow; always with a reason, always in the journal."""
+"""Move a bullet by hand: up a stage, out of use, aside, back into shadow; always with a reason, always journalled."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from ace.core.journal import canonical, digest
@@ -9,8 +10,9 @@ from ace.core.ports import Clock, PlaybookStore
 from ace.core.replay import NEXT_STAGE
 from ace.core.validation import check_domain, check_text
 from ace.errors import InvalidInput, NotFound
-from ace.models.plan import Operation, Promote, Quarantine, Restore
-from ace.models.playbook import Bullet
+from ace.models.journal import Entry
+from ace.models.plan import Archive, Operation, Promote, Quarantine, Restore
+from ace.models.playbook import Bullet, PlaybookStage
 
 MAX_REASON_CHARS = 1000
 
@@ -20,7 +22,8 @@ class Move(StrEnum):
 
     PROMOTE = "promote"  # one stage up
     QUARANTINE = "quarantine"  # out of use
-    RESTORE = "restore"  # from quarantine back to shadow
+    ARCHIVE = "archive"  # out of use without blame
+    RESTORE = "restore"  # from quarantine or the archive back to shadow
 
 
 class Stewardship:
@@ -28,6 +31,18 @@ class Stewardship:
 
     def __init__(self, store: PlaybookStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
+
+    def superseded_by(self, bullet: Bullet) -> str | None:
+        """Who stands for a bullet in the archive because another says the same; None for any other bullet."""
+        passed, now = [bullet.id], bullet
+        while now.stage == PlaybookStage.ARCHIVED:
+            other = _put_aside_for(self._store.history(bullet.domain_id, now.id), now.id)
+            found = self._store.get(bullet.domain_id, other) if other and other not in passed else None
+            if found is None:
+                break
+            now = found
+            passed.append(now.id)
+        return now.id if len(passed) > 1 else None
 
     def move(self, domain_id: str, bullet_id: str, move: Move, reason: str, *, key: str | None = None) -> Bullet:
         """The bullet as it is then; with an idempotency `key` a second time changes nothing.
@@ -59,5 +74,19 @@ def operation(bullet: Bullet, move: Move, reason: str) -> Operation:
             return Promote(bullet_id=bullet.id, to=to, reason=reason)
         case Move.QUARANTINE:
             return Quarantine(bullet_id=bullet.id, reason=reason)
+        case Move.ARCHIVE:
+            return Archive(bullet_id=bullet.id, reason=reason)
         case Move.RESTORE:
             return Restore(bullet_id=bullet.id, reason=reason)
+
+
+def _put_aside_for(history: Sequence[Entry], bullet_id: str) -> str | None:
+    """The bullet that the last archiving which still stands was for."""
+    to = history[-1].seq if history else 0
+    for entry in reversed(history):
+        if entry.seq <= to and entry.kind == "rollback":
+            to = entry.body["to"]
+        elif entry.seq <= to and entry.kind == "archive" and entry.body["bullet_id"] == bullet_id:
+            other: str | None = entry.body.get("superseded_by")
+            return other
+    return None

@@ -50,7 +50,7 @@ class TimeTravel:
             return self._released(domain_id, when.removeprefix(RELEASE))
         if when.isascii() and when.isdigit():
             return _within(when, head, field)
-        return self._before(domain_id, _time(when, field), head.seq)
+        return entries_until(self._store, domain_id, _time(when, field), head.seq)
 
     def as_of(self, domain_id: str, when: str) -> Past:
         """The playbook then."""
@@ -80,16 +80,17 @@ class TimeTravel:
                                f"Find out what happened: ace journal verify --domain {domain_id}.")  # fmt: skip
         return release.position
 
-    def _before(self, domain_id: str, at: datetime, last: int) -> int:
-        """How many entries are not later than `at`, found by halving: the journal is in order of time."""
-        low, high = 0, last
-        while low < high:
-            middle = (low + high) // 2
-            if self._store.entries(domain_id, after=middle, limit=1)[0].at <= at:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+
+def entries_until(store: PlaybookStore, domain_id: str, at: datetime, last: int) -> int:
+    """How many of the first `last` entries are not later than `at`, found by halving: a journal is in order of time."""
+    low, high = 0, last
+    while low < high:
+        middle = (low + high) // 2
+        if store.entries(domain_id, after=middle, limit=1)[0].at <= at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _within(digits: str, head: Position, field: str) -> int:

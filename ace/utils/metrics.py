@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ace.errors import AceError
+from ace.models.refining import cause_of
 from ace.utils.metrics_catalogue import BY_NAME, Source
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def entries_committed(entries: Sequence[Entry]) -> None:
     for entry in entries:
         if entry.kind in COUNTED:
             count(COUNTED[entry.kind])
+        elif entry.kind == "archive":
+            count("ace_bullets_archived_total", cause_of(entry.body["reason"], entry.body.get("superseded_by")).value)
 
 
 def llm_error(kind: str) -> None:

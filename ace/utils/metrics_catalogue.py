@@ -84,6 +84,8 @@ FAMILIES = (
     _counter("bullets_added_total", "Bullets added to a playbook."),
     _counter("bullets_promoted_total", "Bullets moved up a stage."),
     _counter("ace_bullets_quarantined_total", "Bullets put into quarantine."),
+    _counter("ace_bullets_archived_total", "Bullets archived: superseded, unused, room (none left), person (by hand).",
+             "reason"),
     _counter("insights_processed_total", "Insights merged, whatever became of them."),
     _counter("ace_reflections_total", "Episodes a worker has finished with.", "outcome"),
     _gauge("ace_episodes", Source.DATABASE, "Episodes in each state.", "state"),

@@ -6,6 +6,9 @@ bullet_quarantined     domain, bullet_id, stage_from, reason
 stage_manager_run      domains, promoted, quarantined
 stage_manager_failed   error
 stage_manager_leads    holder     (this process runs the schedule from now on)
+bullets_archived       domain, bullets, reason      (one event for each of superseded, unused, room)
+bullet_restored        domain, bullet_id, reason
+playbook_not_refined   domain, error
 journal_anchored       domain, position
 journal_not_anchored   domain, error
 """
@@ -18,6 +21,7 @@ from collections.abc import Sequence
 from ace.errors import AceError
 from ace.models.integrity import Anchor
 from ace.models.playbook import PlaybookStage
+from ace.models.refining import Refined
 from ace.models.staging import Advance
 from ace.utils import metrics
 
@@ -47,6 +51,20 @@ def ran(run: Sequence[Advance], now: float) -> None:
 def failed(error: AceError) -> None:
     """One event for a run that an error of ours ended; the next one may do better."""
     log.warning("stage_manager_failed", extra={"error": str(error)})
+
+
+def refined(done: Refined) -> None:
+    """One event for each cause that bullets were archived for, and one per bullet that came back."""
+    for cause, count in done.counts().items():
+        if count:
+            log.info("bullets_archived", extra={"domain": done.domain_id, "bullets": count, "reason": cause.value})
+    for one in done.restored:
+        log.info("bullet_restored", extra={"domain": done.domain_id, "bullet_id": one.bullet_id, "reason": one.reason})
+
+
+def not_refined(domain_id: str, error: AceError) -> None:
+    """One event for a domain that could not be refined; the next run may do better."""
+    log.warning("playbook_not_refined", extra={"domain": domain_id, "error": str(error)})
 
 
 def anchored(anchors: Sequence[Anchor]) -> None:

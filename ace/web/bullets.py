@@ -17,7 +17,7 @@ from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
 from ace.web.described import CONFLICT
 from ace.web.domains import entry
-from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest
+from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest, OneBullet
 
 router = APIRouter(tags=["bullets"])
 MAX_PAGE = 500
@@ -45,11 +45,12 @@ def list_bullets(
     return {"bullets": listed, "next": str(found[-1].born_seq) if len(found) == limit else None}
 
 
-@router.get("/v1/domains/{domain}/bullets/{bullet_id}", response_model=BulletOut)
+@router.get("/v1/domains/{domain}/bullets/{bullet_id}", response_model=OneBullet)
 @needs(Role.READ)
 def one_bullet(domain: str, bullet_id: str, app: App) -> dict[str, Any]:
     """One bullet as it is now."""
-    return bullet_out(_found(app, domain, bullet_id))
+    bullet = _found(app, domain, bullet_id)
+    return {**bullet_out(bullet), "superseded_by": app.stewardship.superseded_by(bullet)}
 
 
 @router.get("/v1/domains/{domain}/bullets/{bullet_id}/history", response_model=list[EntryOut])
@@ -76,7 +77,8 @@ def _moving(move: Move) -> Any:
 WORDS = {
     Move.PROMOTE: "Raise a bullet one stage.",
     Move.QUARANTINE: "Take a bullet out of use, from any stage.",
-    Move.RESTORE: "Take a bullet out of quarantine, back to shadow.",
+    Move.ARCHIVE: "Put a bullet aside, out of use without blame.",
+    Move.RESTORE: "Take a bullet out of quarantine or the archive, back to shadow.",
 }
 for each in Move:
     path = f"/v1/domains/{{domain}}/bullets/{{bullet_id}}/{each.value}"

@@ -146,7 +146,7 @@ class EpisodePage(BaseModel):
 
 
 class BulletOut(BaseModel):
-    """One bullet as it is now."""
+    """A bullet as it is now."""
 
     id: str
     domain: str
@@ -156,6 +156,14 @@ class BulletOut(BaseModel):
     helpful_count: int
     harmful_count: int
     origin: dict[str, Any]
+
+
+class OneBullet(BulletOut):
+    """One bullet as it is now."""
+
+    superseded_by: str | None = Field(
+        description="of a bullet in the archive because another says the same: that other"
+    )
 
 
 class ListedBullet(BulletOut):

@@ -41,6 +41,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "GET /v1/domains/{domain}/bullets/{bullet_id}/history": ("read", None),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/promote": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/quarantine": ("review", {"reason": "r"}),
+    "POST /v1/domains/{domain}/bullets/{bullet_id}/archive": ("review", {"reason": "r"}),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/restore": ("review", {"reason": "r"}),
     "GET /v1/domains/{domain}/reviews": ("review", None),
     "GET /v1/domains/{domain}/reviews/{review_id}": ("review", None),

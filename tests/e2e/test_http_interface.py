@@ -86,15 +86,19 @@ def test_the_same_key_is_done_once_and_another_body_under_it_is_a_conflict(serve
 def test_a_bullet_is_moved_with_a_reason_and_its_history_says_so(server: Server) -> None:
     own = teach(server, "moves", UNITS)["outcomes"][0]["bullet_id"]
     path = f"/v1/domains/moves/bullets/{own}"
-    steps = [("promote", "staging"), ("promote", "prod"), ("quarantine", "quarantined"), ("restore", "shadow")]
+    steps = [("promote", "staging"), ("promote", "prod"), ("quarantine", "quarantined"), ("restore", "shadow"),
+             ("archive", "archived")]  # fmt: skip
     for move, stage in steps:
         assert server.post(f"{path}/{move}", {"reason": f"to {stage}"}).json()["stage"] == stage
     history = server.ask("GET", f"{path}/history").json()
-    assert [entry["kind"] for entry in history] == ["add", "promote", "promote", "quarantine", "restore"]
+    assert [entry["kind"] for entry in history] == ["add", "promote", "promote", "quarantine", "restore", "archive"]
     assert history[3]["body"]["reason"] == "to quarantined"
-    refused = server.post(f"{path}/restore", {"reason": "again"})
+    refused = server.post(f"{path}/promote", {"reason": "again"})
     assert refused.status_code == 422
-    assert "cannot go from shadow" in refused.json()["detail"]
+    assert "is archived and cannot rise" in refused.json()["detail"]
+    listed = server.ask("GET", "/v1/domains/moves/bullets?stage=archived").json()["bullets"]
+    assert [one["id"] for one in listed] == [own]
+    assert server.ask("GET", path).json()["superseded_by"] is None, "put aside by hand"
 
 
 def test_bullets_and_journal_come_in_pages_that_meet(server: Server) -> None:

@@ -20,7 +20,7 @@ from ace.config import get_settings, load_settings
 from ace.core.gates import Gate
 from ace.errors import ModelUnreachable
 from ace.models.insight import Delta, Insight
-from ace.models.plan import Promote
+from ace.models.plan import Archive, Promote
 from ace.models.playbook import PlaybookStage, Section
 from ace.repositories import postgres, tables
 from ace.repositories.database import Database, get_database, open_connections
@@ -90,7 +90,20 @@ def test_every_metric_is_told_before_anything_has_happened(app: App) -> None:
 
 
 def test_no_metric_is_labelled_by_what_has_no_end() -> None:
-    few = {"method", "route", "status", "name", "state", "kind", "model", "type", "stage", "outcome", "family"}
+    few = {
+        "method",
+        "route",
+        "status",
+        "name",
+        "state",
+        "kind",
+        "model",
+        "type",
+        "stage",
+        "outcome",
+        "family",
+        "reason",
+    }
     assert {label for family in FAMILIES for label in family.labels} <= few
 
 
@@ -139,6 +152,20 @@ def test_promotions_and_quarantines_are_counted_whoever_makes_them(app: App) -> 
     assert seen.by("bullets_promoted_total") == 2
     assert seen.by("ace_bullets_quarantined_total") == 1
     assert (told()['ace_bullets{stage="staging"}'], told()['ace_bullets{stage="quarantined"}']) == (2, 1)
+
+
+def test_archivings_are_counted_by_their_reason(app: App) -> None:
+    first, second, third, fourth = add(app.store, "check the units", "first check units", "ask first", "draw it")
+    seen = Moved(told())
+    write(
+        app.store,
+        Archive(bullet_id=first, reason="superseded: x", superseded_by=second),
+        Archive(bullet_id=second, reason="unused: not shown for 90 days"),
+        Archive(bullet_id=third, reason="room: full"),
+        Archive(bullet_id=fourth, reason="not for us"),
+    )
+    causes = ("superseded", "unused", "room", "person")
+    assert [seen.by(f'ace_bullets_archived_total{{reason="{cause}"}}') for cause in causes] == [1, 1, 1, 1]
 
 
 def test_the_stage_manager_leaves_the_time_of_its_last_run(app: App) -> None:

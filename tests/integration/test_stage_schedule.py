@@ -21,7 +21,9 @@ from ace.core.gates import Gate
 from ace.core.ports import Leases, PlaybookStore
 from ace.core.schedule import LEASE_S
 from ace.errors import StoreUnavailable
+from ace.models.plan import Archive, Restore
 from ace.models.playbook import PlaybookStage
+from ace.models.refining import Refined
 from ace.models.staging import Advance
 from ace.repositories.database import Database
 from ace.repositories.lease_repository import LeaseRepository
@@ -89,6 +91,62 @@ def test_the_other_waits_and_takes_over_when_the_lease_runs_out() -> None:
     other.step()
     assert parts.store.get_many("customer-a", [late])[0].stage == STAGING
     assert parts.leases.holder(LEASE, now=parts.clock.now().timestamp()) == "other"
+
+
+def test_refinement_follows_less_often_and_an_outage_of_it_hinders_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    parts, refined = (
+        Parts(settings=load_settings(stage_interval_s=300, refine_interval_s=900)),
+        list[tuple[str, float]](),
+    )
+
+    def refine(domain_id: str, go_on: Callable[[], bool]) -> Refined:
+        assert go_on()
+        refined.append((domain_id, parts.clock.monotonic()))
+        if domain_id == "customer-a":
+            raise StoreUnavailable("The database is away.")
+        archived = Archive(bullet_id="b", reason="unused: 90 days")
+        return Refined(domain_id=domain_id, operations=(archived, Restore(bullet_id="c", reason="learned again")))
+
+    for domain in ("customer-a", "customer-b"):
+        proven(parts.store, "advice", domain)
+    schedule = StageSchedule(parts, refine=refine)
+    with caplog.at_level(logging.INFO, logger="ace.stage_manager"):
+        for _ in range(0, 1800, 100):
+            schedule.step()
+            parts.clock.advance(100)
+    assert refined == [(domain, at) for at in (0.0, 900.0) for domain in ("customer-a", "customer-b")]
+    events = {record.message: record.__dict__ for record in caplog.records}
+    assert (events["bullets_archived"]["bullets"], events["bullets_archived"]["reason"]) == (1, "unused")
+    assert events["bullet_restored"]["bullet_id"] == "c"
+    assert events["playbook_not_refined"]["domain"] == "customer-a"
+
+
+def test_a_refinement_that_is_not_complete_goes_on_with_the_next_run() -> None:
+    parts, refined = Parts(settings=load_settings(stage_interval_s=300, refine_interval_s=900)), list[float]()
+
+    def refine(domain_id: str, go_on: Callable[[], bool]) -> Refined:
+        refined.append(parts.clock.monotonic())
+        return Refined(domain_id=domain_id, complete=len(refined) > 1)
+
+    proven(parts.store, "advice")
+    schedule = StageSchedule(parts, refine=refine)
+    for _ in range(0, 1800, 100):
+        schedule.step()
+        parts.clock.advance(100)
+    assert refined == [0.0, 300.0, 1200.0]
+
+
+@pytest.mark.parametrize("settings", [{"refine_interval_s": 0}, {"stage_interval_s": 0}])
+def test_an_interval_of_nothing_refines_nothing(settings: dict[str, float]) -> None:
+    parts, refined = Parts(settings=load_settings(**settings)), list[str]()
+
+    def refine(domain_id: str, go_on: Callable[[], bool]) -> Refined:
+        refined.append(domain_id)
+        return Refined(domain_id=domain_id)
+
+    proven(parts.store, "advice")
+    StageSchedule(parts, refine=refine).step()
+    assert refined == []
 
 
 def test_an_outage_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
