@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ace.services.backups import Backups
     from ace.services.books import Books
     from ace.services.drills import Search
+    from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
@@ -259,7 +260,8 @@ class App:
         from ace.utils.stage_schedule import StageSchedule
 
         with self.observed("server"):
-            schedule = StageSchedule(self, anchor=lambda domain_id: self.anchoring.anchor([domain_id]))
+            schedule = StageSchedule(self, guard=self.guarding.guard,
+                                     anchor=lambda domain_id: self.anchoring.anchor([domain_id]))  # fmt: skip
             schedule.start()
             try:
                 yield
@@ -326,6 +328,17 @@ class App:
         from ace.services.rollback import Rollbacks
 
         return Rollbacks(self.store, self.travel, self.clock)
+
+    @cached_property
+    def guarding(self) -> Guarding:
+        from ace.models.guardrail import Bounds, Mode
+        from ace.repositories.release_repository import ReleaseRepository
+        from ace.services.guarding import Guarding
+
+        given = self.settings
+        bounds = Bounds(success_points=given.guardrail_success_points, latency_percent=given.guardrail_latency_percent,
+                        error_percent=given.guardrail_error_percent, alpha=given.guardrail_alpha)  # fmt: skip
+        return Guarding(self.store, ReleaseRepository(), self.rollbacks, mode=Mode(given.guardrail), bounds=bounds)
 
     @cached_property
     def purge(self) -> Purge:

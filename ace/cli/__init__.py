@@ -9,7 +9,20 @@ import sys
 
 import typer
 
-from ace.cli import database, history, journal, keys, models, playbook, releases, review, runs, serve, simulate
+from ace.cli import (
+    database,
+    guardrail,
+    history,
+    journal,
+    keys,
+    models,
+    playbook,
+    releases,
+    review,
+    runs,
+    serve,
+    simulate,
+)
 from ace.errors import AceError, exit_code
 
 app = typer.Typer(
@@ -23,6 +36,7 @@ app = typer.Typer(
 runs.register(app)
 serve.register(app)
 history.register(app)
+guardrail.register(app)
 simulate.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")

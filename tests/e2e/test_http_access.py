@@ -32,6 +32,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "GET /v1/domains/{domain}/diff": ("read", None),
     "GET /v1/domains/{domain}/releases": ("read", None),
     "POST /v1/domains/{domain}/releases": ("review", {"name": "r1"}),
+    "GET /v1/domains/{domain}/guardrail": ("read", None),
     "POST /v1/domains/{domain}/rollback": ("review", {"to": "head", "dry_run": True}),
     "POST /v1/domains/{domain}/purge": ("admin", {"episode": "none", "dry_run": True}),
     "GET /v1/domains/{domain}/bullets": ("read", None),
