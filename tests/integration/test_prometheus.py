@@ -78,7 +78,7 @@ def test_the_runbooks_alerts_are_as_it_writes_them(name: str) -> None:
 def test_every_alert_says_how_bad_it_is_and_where_to_read_on() -> None:
     assert ALERTS["name"] == "ace-playbook"
     names = {rule["alert"] for rule in ALERTS["rules"]}
-    assert names == {*RUNBOOK, "HighRetrievalLatency", "HighMemoryUsage", "PromotionGateFailure"}
+    assert names == {*RUNBOOK, "HighRetrievalLatency", "HighMemoryUsage", "PromotionGateFailure", "WorseRelease"}
     for rule in ALERTS["rules"]:
         assert rule["labels"]["severity"] in {"sev1", "sev2", "sev3"}
         assert {"summary", "description", "runbook_url"} <= set(rule["annotations"])
