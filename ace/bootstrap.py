@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ace.services.anchoring import Anchoring
     from ace.services.backups import Backups
     from ace.services.books import Books
+    from ace.services.budgets import Budgets
     from ace.services.drills import Search
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
@@ -341,6 +342,17 @@ class App:
         return Guarding(self.store, ReleaseRepository(), self.rollbacks, mode=Mode(given.guardrail), bounds=bounds)
 
     @cached_property
+    def budgets(self) -> Budgets:
+        from ace.models.run import Limits
+        from ace.repositories.usage_repository import UsageRepository
+        from ace.services.budgets import Budgets
+
+        given = self.settings
+        limits = Limits(calls=given.domain_calls_per_day, tokens=given.domain_tokens_per_day,
+                        cost_usd=given.domain_usd_per_day)  # fmt: skip
+        return Budgets(UsageRepository(), self.clock, limits)
+
+    @cached_property
     def purge(self) -> Purge:
         from ace.services.purge import Purge
 
@@ -444,16 +456,19 @@ class App:
         from ace.utils.llm_meter import Meter
 
         local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
+        meter = Meter()
         with ExitStack() as stack:
             base_url = stack.enter_context(self._local_model(say)) if local else None
             yield Reflection(
                 store=self.store,
                 episodes=self.episodes,
-                reflector=self._reflector(Meter(), None, base_url),
+                reflector=self._reflector(meter, None, base_url),
                 curator=self.curator,
                 embedder=self.embedder,
                 clock=self.clock,
                 lease_s=self.settings.lease_s,
+                budgets=self.budgets,
+                meter=meter,
             )
 
     @property

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     guardrail_error_percent: float = Field(15, ge=0, le=100, description="percent of tasks that may end in an error")
     guardrail_alpha: float = Field(0.05, gt=0, lt=1, description="chance that a release no worse is ever called so")
 
+    domain_calls_per_day: int | None = Field(
+        None, ge=0, description="model calls a domain's reflections may make; default: no limit"
+    )
+    domain_tokens_per_day: int | None = Field(None, ge=0, description="tokens they may use; default: no limit")
+    domain_usd_per_day: float | None = Field(None, ge=0, description="US dollars they may cost; default: no limit")
+
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535)

@@ -22,6 +22,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    usage,
 )
 from ace.errors import AceError, exit_code
 
@@ -38,6 +39,7 @@ serve.register(app)
 history.register(app)
 guardrail.register(app)
 simulate.register(app)
+usage.register(app)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")

@@ -24,6 +24,7 @@ MEANING = {
     "bullet_quarantined": "A bullet is out of use, for `reason`.",
     "circuit_breaker_opened": "Calls of this role are refused from now on, until a probe succeeds.",
     "circuit_breaker_unprotected": "The breakers' rows cannot be read; calls pass for `seconds`.",
+    "domain_budget_used_up": "A domain's episodes wait until the day ends or its budget is raised; told once a day.",
     "guardrail_failed": "Releases could not be compared, or a rollback could not be made; tried again at the next run.",
     "guardrail_rolled_back": "The playbook is that of the previous release again, for `reason`.",
     "guardrail_tripped": "The current release is shown to be worse than the previous one, for `reason`.",

@@ -26,6 +26,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "POST /v1/domains/{domain}/episodes/{episode_id}/requeue": ("review", None),
     "GET /v1/domains": ("read", None),
     "GET /v1/domains/{domain}": ("read", None),
+    "GET /v1/domains/{domain}/usage": ("read", None),
     "GET /v1/domains/{domain}/journal": ("read", None),
     "GET /v1/domains/{domain}/journal/verification": ("read", None),
     "GET /v1/domains/{domain}/playbook": ("read", None),

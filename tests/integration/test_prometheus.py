@@ -120,6 +120,7 @@ class Life:
         gates = {PlaybookStage.SHADOW: Gate(helpful_min=1, ratio_min=1)}
         Staging(self.app.store, self.app.clock, levels=gates).advance(DOMAIN)
         metrics.stage_manager_ran(time.time())
+        metrics.guardrail_tripped("success", "told")
         self.app.retrieval.context(DOMAIN, text, k=3)
         for code in ("200", "503"):
             metrics.count("http_requests_total", "GET", "/v1/context", code)
