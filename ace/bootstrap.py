@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from ace.services.backups import Backups
     from ace.services.blaming import Blaming
     from ace.services.books import Books
+    from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
@@ -321,6 +323,7 @@ class App:
         with self.observed("server"):
             schedule = StageSchedule(
                 self,
+                guard=self.guarding.guard,
                 anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
                 refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
             )
@@ -397,6 +400,28 @@ class App:
         from ace.services.rollback import Rollbacks
 
         return Rollbacks(self.store, self.travel, self.clock)
+
+    @cached_property
+    def guarding(self) -> Guarding:
+        from ace.models.guardrail import Bounds, Mode
+        from ace.repositories.release_repository import ReleaseRepository
+        from ace.services.guarding import Guarding
+
+        given = self.settings
+        bounds = Bounds(success_points=given.guardrail_success_points, latency_percent=given.guardrail_latency_percent,
+                        error_percent=given.guardrail_error_percent, alpha=given.guardrail_alpha)  # fmt: skip
+        return Guarding(self.store, ReleaseRepository(), self.rollbacks, mode=Mode(given.guardrail), bounds=bounds)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        from ace.models.run import Limits
+        from ace.repositories.usage_repository import UsageRepository
+        from ace.services.budgets import Budgets
+
+        given = self.settings
+        limits = Limits(calls=given.domain_calls_per_day, tokens=given.domain_tokens_per_day,
+                        cost_usd=given.domain_usd_per_day)  # fmt: skip
+        return Budgets(UsageRepository(), self.clock, limits)
 
     @cached_property
     def purge(self) -> Purge:
@@ -519,16 +544,19 @@ class App:
         from ace.utils.llm_meter import Meter
 
         local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
+        meter = Meter()
         with ExitStack() as stack:
             base_url = stack.enter_context(self._local_model(say)) if local else None
             yield Reflection(
                 store=self.store,
                 episodes=self.episodes,
-                reflector=self._reflector(Meter(), None, base_url),
+                reflector=self._reflector(meter, None, base_url),
                 curator=self.curator,
                 embedder=self.embedder,
                 clock=self.clock,
                 lease_s=self.settings.lease_s,
+                budgets=self.budgets,
+                meter=meter,
             )
 
     @property

@@ -94,6 +94,20 @@ class Settings(BaseSettings):
     holdout: float = Field(0.02, ge=0, lt=1, description="share of traffic that is shown nothing, for comparison")
     trial: float = Field(0.5, gt=0, le=1, description="share of learning that is shown a bullet; policy evidence only")
 
+    guardrail: Literal["on", "watch", "off"] = Field(
+        "on", description="roll a worse release back, only tell, or neither"
+    )
+    guardrail_success_points: float = Field(8, ge=0, le=100, description="points that success may fall at most")
+    guardrail_latency_percent: float = Field(30, ge=0, description="percent that P95 latency may rise")
+    guardrail_error_percent: float = Field(15, ge=0, le=100, description="percent of tasks that may end in an error")
+    guardrail_alpha: float = Field(0.05, gt=0, lt=1, description="chance that a release no worse is ever called so")
+
+    domain_calls_per_day: int | None = Field(
+        None, ge=0, description="model calls a domain's reflections may make; default: no limit"
+    )
+    domain_tokens_per_day: int | None = Field(None, ge=0, description="tokens they may use; default: no limit")
+    domain_usd_per_day: float | None = Field(None, ge=0, description="US dollars they may cost; default: no limit")
+
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535, description="port the server listens on")

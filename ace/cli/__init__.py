@@ -16,6 +16,7 @@ from ace.cli import (
     database,
     doctor,
     evidence,
+    guardrail,
     history,
     init,
     journal,
@@ -32,6 +33,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    usage,
     worker,
 )
 from ace.cli.grammar import Json
@@ -57,6 +59,8 @@ serve.register(app)
 worker.register(app)
 history.register(app)
 evidence.register(app)
+guardrail.register(app)
+usage.register(app)
 simulate.register(app)
 refine.register(playbook.app)
 app.add_typer(playbook.app, name="playbook")

@@ -6,10 +6,11 @@
     LEASED    postponed                                        QUEUED for later; DEAD after MAX_ATTEMPTS
     LEASED    released                                         QUEUED at once, attempts - 1
     LEASED    finished                                         DONE
+    LEASED    deferred                                         QUEUED for a time that is given, attempts - 1
     DEAD      requeued                                         QUEUED at once, attempts 0
     any other                                                  refused
 
-The pauses grow: 30 s, 2 min, 8 min, 32 min. Four of the events are a worker's who must still hold the lease: owner and
+The pauses grow: 30 s, 2 min, 8 min, 32 min. Five of the events are a worker's who must still hold the lease: owner and
 attempt are compared, so a worker that was thought dead and comes back changes nothing.
 """
 
@@ -60,6 +61,11 @@ def released(status: EpisodeStatus) -> EpisodeStatus:
     return replace(
         status, state=EpisodeState.QUEUED, owner=None, attempts=status.attempts - 1, due_at=status.reported_at
     )
+
+
+def deferred(status: EpisodeStatus, reason: str, due_at: float) -> EpisodeStatus:
+    """As if it had not been taken, but not to be taken before then."""
+    return replace(released(status), due_at=due_at, error=_storable(reason))
 
 
 def finished(status: EpisodeStatus, result: str) -> EpisodeStatus:

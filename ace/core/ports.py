@@ -10,6 +10,7 @@ KeyStore          API keys                                    repositories      
 Secrets           random values all processes share           repositories          InMemorySecrets
 Leases            who leads, until when                       repositories          InMemoryLeases
 ReleaseStore      names for positions of journals             repositories          InMemoryReleases
+UsageStore        what domains spend on models in a day       repositories          InMemoryUsage
 AnchorLog         heads kept outside the database             utils/anchor          InMemoryAnchors
 Predict           one protected call of a language model      utils/llm_circuit_breaker
 Clock             what time it is                             SystemClock           FrozenClock
@@ -39,6 +40,7 @@ from ace.models.purge import Report
 from ace.models.release import Release
 from ace.models.review import ReviewItem, ReviewState
 from ace.models.task import Feedback, Task, Trajectory, Usage
+from ace.models.usage import DayUsage, Spent
 
 Vectors = npt.NDArray[np.float32]
 Record = TypeVar("Record")
@@ -261,7 +263,7 @@ class Secrets(Protocol):
 class EpisodeQueue(Protocol):
     """Episodes from report to merge; the table of states stands in `ace.core.leasing`. `now`: seconds since the epoch.
 
-    `postpone` and `release` raise LeaseLost when the claim is no longer its worker's.
+    `postpone`, `release` and `defer` raise LeaseLost when the claim is no longer its worker's.
     """
 
     def report(self, episode: Episode) -> bool:
@@ -285,6 +287,10 @@ class EpisodeQueue(Protocol):
 
     def release(self, claim: Claim) -> EpisodeStatus:
         """The attempt was not made: queued again at once, and not counted."""
+        ...
+
+    def defer(self, claim: Claim, reason: str, due_at: float) -> EpisodeStatus:
+        """The attempt was not made: queued again for then, and not counted."""
         ...
 
     def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
@@ -359,6 +365,22 @@ class ReleaseStore(Protocol):
 
     def all(self, domain_id: str) -> list[Release]:
         """Every release of a domain, oldest first."""
+        ...
+
+
+class UsageStore(Protocol):
+    """What domains have spent on language models. `day`: of UTC, as in 2026-11-25."""
+
+    def add(self, domain_id: str, day: str, spent: Spent) -> None:
+        """Add this to what was spent that day; durable when it returns. Two who add at once lose nothing."""
+        ...
+
+    def spent(self, domain_id: str, day: str) -> Spent:
+        """The sum of that day."""
+        ...
+
+    def days(self, domain_id: str | None = None, *, limit: int) -> Sequence[DayUsage]:
+        """The latest days on which anything was spent, the last first, by domain within a day."""
         ...
 
 

@@ -88,7 +88,7 @@ def _work(reflection: Reflection, waiting: Sequence[EpisodeStatus], report: Repo
         reflected = reflection.reflect(claim)
         report.reflected.append(reflected)
         figures = f"{reflected.added} added, {reflected.merged} merged, {reflected.votes} votes"
-        say(f"  {status.id}: {reflected.ending.value}, {reflected.error or figures}")
+        say(f"  {status.id}: {reflected.ending.value}, {reflected.error or reflected.reason or figures}")
         if isinstance(reflected.error, BudgetExhausted | CircuitOpen):
             return
 

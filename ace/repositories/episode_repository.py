@@ -87,6 +87,11 @@ class EpisodeRepository:
         change = leasing.by_holder(claim, leasing.released)
         return self._change(claim.episode.domain_id, claim.episode.id, change)
 
+    def defer(self, claim: Claim, reason: str, due_at: float) -> EpisodeStatus:
+        """Queued again for then, the attempt not counted. Raises LeaseLost."""
+        change = leasing.by_holder(claim, partial(leasing.deferred, reason=reason, due_at=due_at))
+        return self._change(claim.episode.domain_id, claim.episode.id, change)
+
     def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
         """Give a dead episode all its attempts again. Raises NotFound, Conflict when it is not dead."""
         return self._change(domain, episode_id, leasing.requeued)

@@ -221,6 +221,18 @@ ADD_RELEASE = insert(tables.releases, "ON CONFLICT DO NOTHING")
 RELEASE_NAMED = statement(f"{_RELEASE} WHERE domain_id = :domain_id AND name = :name")
 RELEASES = statement(f"{_RELEASE} WHERE domain_id = :domain_id ORDER BY created_at, name")
 
+# what domains spend
+SPEND = insert(
+    tables.domain_usage,
+    "ON CONFLICT (domain_id, day) DO UPDATE SET calls = domain_usage.calls + excluded.calls,"
+    " tokens = domain_usage.tokens + excluded.tokens, cost_usd = domain_usage.cost_usd + excluded.cost_usd",
+)
+SPENT = statement("SELECT calls, tokens, cost_usd FROM domain_usage WHERE domain_id = :domain_id AND day = :day")
+SPENT_DAYS = statement(
+    f"SELECT domain_id, day, calls, tokens, cost_usd FROM domain_usage WHERE {_OF_DOMAIN}"
+    " ORDER BY day DESC, domain_id LIMIT :limit"
+)
+
 # leases
 ACQUIRE = insert(
     tables.leases,

@@ -3,6 +3,7 @@
     what happened                                   the episode is
     merged                                          DONE       in the merge's own transaction: once, or not at all
     LeaseLost                                       left to the worker that has it by now; nothing was written
+    its domain's budget of the day is used up       deferred   no attempt was made; due again when there may be room
     BudgetExhausted, CircuitOpen                    released   no attempt was made
     ModelError, Outage, any other error of ours     postponed  tried again later, DEAD after the last attempt
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -21,13 +23,14 @@ from typing import Any
 from ace.core.journal import digest
 from ace.core.kinds import mark
 from ace.core.observing import observe
-from ace.core.ports import Clock, Embedder, EpisodeQueue, PlaybookStore, Reflector, Transaction
+from ace.core.ports import Clock, Embedder, EpisodeQueue, Meter, PlaybookStore, Reflector, Transaction
 from ace.curator.semantic_curator import SemanticCurator
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, LeaseLost
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.insight import Delta
 from ace.models.observation import Observation
 from ace.models.plan import MergeResult, Outcome
+from ace.services.budgets import Budgets
 
 
 class Ending(StrEnum):
@@ -37,13 +40,14 @@ class Ending(StrEnum):
     POSTPONED = "postponed"  # tried in vain; again later
     DEAD = "dead"  # tried in vain for the last time
     RELEASED = "released"  # not tried
+    DEFERRED = "deferred"  # not tried, for its domain has no budget left today
     LOST = "lost"  # another worker has it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reflected:
     """The facts: bullets `added`, insights `merged` into bullets there were and `held` for a person, `votes` on
-    bullets cited."""
+    bullets cited. `day` and `reason`: for what day of UTC it was deferred, and why."""
 
     domain_id: str
     episode_id: str
@@ -53,10 +57,12 @@ class Reflected:
     held: int = 0
     votes: int = 0
     error: AceError | None = None
+    day: str = ""
+    reason: str = ""
 
 
 class Reflection:
-    """Works on one store's episodes. Safe to share between threads."""
+    """Works on one store's episodes. Safe to share between threads. Without budgets, nothing that is spent is kept."""
 
     def __init__(
         self,
@@ -68,9 +74,12 @@ class Reflection:
         embedder: Embedder,
         clock: Clock,
         lease_s: float,
+        budgets: Budgets | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store, self._episodes, self._reflector = store, episodes, reflector
         self._curator, self._embedder, self._clock, self._lease_s = curator, embedder, clock, lease_s
+        self._budgets, self._meter = budgets, meter
 
     def claim(self, worker: str, domain: str | None = None) -> Claim | None:
         """The longest due episode; None when none is due."""
@@ -87,6 +96,8 @@ class Reflection:
         lease will run out.
         """
         try:
+            if self._budgets and (reason := _no_budget(self._budgets, claim.episode)):
+                return self._defer(claim, self._budgets, reason)
             return self._merge(claim, replace(self._study(claim.episode), observation=self._observed(claim.episode)))
         except LeaseLost as error:
             return _ended(claim.episode, Ending.LOST, error)
@@ -103,14 +114,23 @@ class Reflection:
         """Give the episode back as if it had not been taken."""
         return self._give_up(claim, lambda: self._episodes.release(claim), error, Ending.RELEASED)
 
+    def _defer(self, claim: Claim, budgets: Budgets, reason: str) -> Reflected:
+        day, due_at = budgets.today(claim.episode.domain_id).day, budgets.due_again()
+        given = self._give_up(claim, lambda: self._episodes.defer(claim, reason, due_at), None, Ending.DEFERRED)
+        return replace(given, day=day, reason=reason)
+
     def _study(self, episode: Episode) -> Delta:
         if not has_something_to_teach(episode):
             return Delta(episode_id=episode.id, task_id=episode.task.id)
         trajectory = replace(episode.trajectory, episode_id=episode.id)
         shown = self._store.get_many(episode.domain_id, trajectory.shown)
-        delta = self._reflector.reflect(episode.task, trajectory, episode.feedback, shown)
+        with self._charging(episode.domain_id):
+            delta = self._reflector.reflect(episode.task, trajectory, episode.feedback, shown)
         return replace(delta, episode_id=episode.id, principal=episode.principal, shown=trajectory.shown,
                        prompt_hash=prompt_hash(episode))  # fmt: skip
+
+    def _charging(self, domain_id: str) -> AbstractContextManager[None]:
+        return self._budgets.charging(domain_id, self._meter) if self._budgets and self._meter else nullcontext()
 
     def _observed(self, episode: Episode) -> Observation:
         asked = f"{episode.task.question}\n{episode.task.context}".strip()
@@ -145,6 +165,11 @@ def has_something_to_teach(episode: Episode) -> bool:
     trajectory, feedback = episode.trajectory, episode.feedback
     judged = feedback.correct is not None or bool(feedback.detail) or feedback.expected is not None
     return judged or bool(trajectory.reasoning or trajectory.steps or trajectory.error)
+
+
+def _no_budget(budgets: Budgets, episode: Episode) -> str | None:
+    """Why a model may not be asked about this episode today, where one would be."""
+    return budgets.used_up(episode.domain_id) if has_something_to_teach(episode) else None
 
 
 def prompt_hash(episode: Episode) -> str:

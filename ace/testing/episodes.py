@@ -61,6 +61,10 @@ class InMemoryEpisodes:
         change = leasing.by_holder(claim, leasing.released)
         return self._change(claim.episode.domain_id, claim.episode.id, change)
 
+    def defer(self, claim: Claim, reason: str, due_at: float) -> EpisodeStatus:
+        change = leasing.by_holder(claim, partial(leasing.deferred, reason=reason, due_at=due_at))
+        return self._change(claim.episode.domain_id, claim.episode.id, change)
+
     def requeue(self, domain: str, episode_id: str) -> EpisodeStatus:
         return self._change(domain, episode_id, leasing.requeued)
 

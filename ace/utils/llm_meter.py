@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 
+from ace.core.budget import exceeded
 from ace.errors import BudgetExhausted
 from ace.models.run import Limits
 from ace.models.task import Usage
@@ -39,14 +40,6 @@ _OPEN: ContextVar[tuple[Tally, ...]] = ContextVar("ace_llm_scopes", default=())
 def scope_name() -> str:
     """The names of the open scopes, outermost first, joined by '/'."""
     return "/".join(tally.name for tally in _OPEN.get())
-
-
-def exceeded(limits: Limits, spent: Usage) -> str | None:
-    """The first limit that leaves no room for another call, in words; None when there is room."""
-    rows = ((limits.calls, spent.calls, "calls"), (limits.tokens, spent.tokens, "tokens"),
-            (limits.cost_usd, spent.cost_usd, "US dollars"))  # fmt: skip
-    return next((f"{limit:g} {unit} ({used:g} used)" for limit, used, unit in rows
-                 if limit is not None and used >= limit), None)  # fmt: skip
 
 
 class Meter:

@@ -146,6 +146,11 @@ def reflection_finished(outcome: str) -> None:
     count("ace_reflections_total", outcome)
 
 
+def guardrail_tripped(kind: str, action: str) -> None:
+    """Count a release that is shown to be worse: `success`, `errors` or `latency`; `rolled_back` or `told`."""
+    count("ace_guardrail_trips_total", kind, action)
+
+
 def stage_manager_ran(now: float) -> None:
     """Note that the stage manager has finished, at `now` (seconds since 1970)."""
     if _sheet is not None:

@@ -86,6 +86,8 @@ FAMILIES = (
     _counter("ace_bullets_quarantined_total", "Bullets put into quarantine."),
     _counter("ace_bullets_archived_total", "Bullets archived: superseded, unused, room (none left), person (by hand).",
              "reason"),
+    _counter("ace_guardrail_trips_total", "Times a release was shown to be worse than the one before.",
+             "kind", "action"),
     _counter("insights_processed_total", "Insights merged, whatever became of them."),
     _counter("ace_reflections_total", "Episodes a worker has finished with.", "outcome"),
     _gauge("ace_episodes", Source.DATABASE, "Episodes in each state.", "state"),

@@ -9,6 +9,9 @@ stage_manager_leads    holder     (this process runs the schedule from now on)
 bullets_archived       domain, bullets, reason      (one event for each of superseded, unused, room)
 bullet_restored        domain, bullet_id, reason
 playbook_not_refined   domain, error
+guardrail_tripped      domain, release, previous, kind, reason
+guardrail_rolled_back  domain, release, previous, position, reason
+guardrail_failed       domain, error
 journal_anchored       domain, position
 journal_not_anchored   domain, error
 """
@@ -19,6 +22,7 @@ import logging
 from collections.abc import Sequence
 
 from ace.errors import AceError
+from ace.models.guardrail import Watch
 from ace.models.integrity import Anchor
 from ace.models.playbook import PlaybookStage
 from ace.models.refining import Refined
@@ -65,6 +69,24 @@ def refined(done: Refined) -> None:
 def not_refined(domain_id: str, error: AceError) -> None:
     """One event for a domain that could not be refined; the next run may do better."""
     log.warning("playbook_not_refined", extra={"domain": domain_id, "error": str(error)})
+
+
+def guarded(found: Watch) -> None:
+    """One event per gauge that is shown to be worse, the first time; and one for the rollback. Both are counted."""
+    if found.previous is None or found.current is None:
+        return
+    about = {"domain": found.domain_id, "release": found.current.name, "previous": found.previous.name}
+    for one in found.news:
+        log.warning("guardrail_tripped", extra=about | {"kind": one.gauge.value, "reason": one.reason})
+    if found.position is not None:
+        log.warning("guardrail_rolled_back", extra=about | {"position": found.position, "reason": found.reason})
+    for one in found.news if found.position is None else found.worse:
+        metrics.guardrail_tripped(one.gauge.value, "told" if found.position is None else "rolled_back")
+
+
+def not_guarded(domain_id: str, error: AceError) -> None:
+    """One event for releases that could not be compared, or a rollback that could not be made."""
+    log.error("guardrail_failed", extra={"domain": domain_id, "error": str(error)})
 
 
 def anchored(anchors: Sequence[Anchor]) -> None:

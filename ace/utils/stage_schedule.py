@@ -1,5 +1,5 @@
 """The stage manager inside the server: a thread that promotes and quarantines in every domain, every so often,
-anchors the heads of their journals, and, less often, refines them.
+watches their releases, anchors the heads of their journals, and, less often, refines them.
 
 Any number of processes may have one; the one that holds the lease `stage_manager` does the work. It renews the lease
 while it lives; when it is killed the lease runs out and another process goes on. What is due when is
@@ -19,6 +19,7 @@ from ace.config import Settings
 from ace.core.ports import Clock, Leases, PlaybookStore
 from ace.core.schedule import LEASE_S, is_due, pause
 from ace.errors import AceError
+from ace.models.guardrail import Watch
 from ace.models.integrity import Anchor
 from ace.models.refining import Refined
 from ace.models.staging import Advance
@@ -55,8 +56,9 @@ class Parts(Protocol):
 class StageSchedule:
     """Made, started and stopped in the process that serves. `observe` is told of every domain's run.
 
-    After it, `anchor` writes the domain's head down outside the database, if it has moved. When all domains had their
-    turn, `refine` refines each, unless all were refined less than `refine_interval_s` ago.
+    After it, `guard` compares the domain's releases, and may roll it back; and `anchor` writes its head down outside
+    the database, if it has moved. When all domains had their turn, `refine` refines each, unless all were refined less
+    than `refine_interval_s` ago.
     """
 
     def __init__(
@@ -66,11 +68,12 @@ class StageSchedule:
         lease_s: float = LEASE_S,
         observe: Callable[[Advance], None] = stage_log.moved,
         holder: str | None = None,
+        guard: Callable[[str], Watch] | None = None,
         anchor: Callable[[str], Sequence[Anchor]] = lambda _: (),
         refine: Refine | None = None,
     ) -> None:
         self._app, self._lease_s, self._observe, self._anchor = app, lease_s, observe, anchor
-        self._refine = refine
+        self._guard, self._refine = guard, refine
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -128,6 +131,7 @@ class StageSchedule:
                 return
             run.append(self._app.staging.advance(domain_id))
             self._observe(run[-1])
+            self._watch(domain_id)
             self._vouch(domain_id)
         self._last = started
         stage_log.ran(run, self._app.clock.now().timestamp())
@@ -156,6 +160,14 @@ class StageSchedule:
 
     def _goes_on(self) -> bool:
         return not self._stopping.is_set() and self._renew()
+
+    def _watch(self, domain_id: str) -> None:
+        """Compare the releases; what hinders it does not hinder the run."""
+        try:
+            if self._guard is not None:
+                stage_log.guarded(self._guard(domain_id))
+        except AceError as error:
+            stage_log.not_guarded(domain_id, error)
 
     def _vouch(self, domain_id: str) -> None:
         """Anchor the head; what hinders it does not hinder the run."""

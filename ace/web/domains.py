@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -13,7 +14,7 @@ from ace.models.journal import Entry
 from ace.models.playbook import PlaybookStage
 from ace.services.verification import verify
 from ace.web.access import needs, no_domain
-from ace.web.schemas import DomainOut, JournalPage, VerificationOut
+from ace.web.schemas import DomainOut, JournalPage, UsageOut, VerificationOut
 
 router = APIRouter(tags=["domains"])
 MAX_PAGE = 1000
@@ -36,6 +37,15 @@ def one_domain(domain: str, app: App) -> dict[str, Any]:
     if not app.store.head(domain).seq:
         raise no_domain(domain)
     return _domain(app, domain, app.store.count_by_stage(domain))
+
+
+@router.get("/v1/domains/{domain}/usage", response_model=UsageOut)
+@needs(Role.READ)
+def usage(domain: str, app: App) -> dict[str, Any]:
+    """What reflecting on this domain's episodes has used of language models, and whether today's budget has room."""
+    today, budgets = app.budgets.today(domain), app.budgets
+    return {"domain": domain, "limits": asdict(budgets.limits), "today": today.to_json(),
+            "used_up": budgets.used_up(domain), "days": [one.to_json() for one in budgets.days(domain)]}  # fmt: skip
 
 
 @router.get("/v1/domains/{domain}/journal", response_model=JournalPage)

@@ -16,6 +16,7 @@ from ace.web.context import IdempotencyKey, http_key
 from ace.web.described import CONFLICT
 from ace.web.history_schemas import (
     DifferenceOut,
+    GuardrailOut,
     PastOut,
     PurgedOut,
     PurgeRequest,
@@ -74,6 +75,13 @@ def releases(domain: str, app: App) -> list[dict[str, Any]]:
 def create_release(domain: str, body: ReleaseRequest, app: App) -> dict[str, Any]:
     """Name the playbook as it is now. Doing it again changes nothing; once the journal has moved, it is a conflict."""
     return app.releases.create(domain, body.name, body.note).to_json()
+
+
+@router.get("/v1/domains/{domain}/guardrail", response_model=GuardrailOut)
+@needs(Role.READ)
+def guardrail(domain: str, app: App) -> dict[str, Any]:
+    """The current release beside the one before, and what the next run of the stage manager would do about it."""
+    return app.guarding.look(domain).to_json()
 
 
 @router.post("/v1/domains/{domain}/rollback", response_model=RollbackOut, responses=CONFLICT)

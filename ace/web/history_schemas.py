@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from ace.models.guardrail import Gauge, Mode, State
 from ace.models.playbook import PlaybookStage, SourceClass
 from ace.services.releases import NAME_PATTERN
 from ace.web.schemas import BulletOut, Strict, Word
@@ -58,6 +59,32 @@ class DifferenceOut(BaseModel):
     counters: list[CounterOut]
     linked: list[list[str]]
     unlinked: list[list[str]]
+
+
+class FindingOut(BaseModel):
+    """One gauge under both releases: shares 0..1, or seconds at P95. `low` and `high`: the interval of the change."""
+
+    gauge: Gauge
+    before: float | None
+    now: float | None
+    n_before: int
+    n_now: int
+    low: float
+    high: float
+    worse: bool
+    reason: str
+
+
+class GuardrailOut(BaseModel):
+    """`would`: what the next run of the stage manager does."""
+
+    domain: str
+    mode: Mode
+    state: State
+    previous: str | None
+    current: str | None
+    would: str
+    findings: list[FindingOut]
 
 
 class ReleaseRequest(Strict):

@@ -267,6 +267,34 @@ class DomainOut(BaseModel):
     position: int
 
 
+class DayUsageOut(BaseModel):
+    """A day of UTC. Tokens in and out together; dollars where the price is known."""
+
+    domain: str
+    day: str
+    calls: int
+    tokens: int
+    cost_usd: float
+
+
+class LimitsOut(BaseModel):
+    """Of a day; null where there is none."""
+
+    calls: int | None
+    tokens: int | None
+    cost_usd: float | None
+
+
+class UsageOut(BaseModel):
+    """`used_up` says which limit leaves no room today, null when there is room. `days`: the latest first."""
+
+    domain: str
+    limits: LimitsOut
+    today: DayUsageOut
+    used_up: str | None
+    days: list[DayUsageOut]
+
+
 class BreakerOut(BaseModel):
     name: str
     state: Literal["closed", "open", "half_open"]

@@ -3,7 +3,8 @@
     nothing due               rest: keep no database connection, wait `poll_s`; with `once` the thread ends
     the database is away      wait `poll_s`; with `once` the crew stops with that error
     a breaker is open         the episode is given back; wait until the breaker may be asked again, or stop likewise
-    a budget is used up       the crew stops with that error
+    a domain's budget is      its episodes are put off; those of other domains go on
+    the crew's is used up     the crew stops with that error
     any error not ours        logged with its traceback, the episode is postponed, the thread goes on
     told to stop              what is in hand may take GRACE_S seconds more, then it is given back
 
@@ -75,6 +76,7 @@ class Crew:
         place = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._names = [f"{place}-{number}" for number in range(concurrency)]
         self._held: dict[str, Claim] = {}
+        self._used_up: set[tuple[str, str]] = set()  # domains and days it was told of
         self._lock, self.summary = Lock(), Summary()
 
     def run(self) -> Summary:
@@ -169,9 +171,20 @@ class Crew:
         if reflected.ending == Ending.DONE:
             figures = {"added": reflected.added, "merged": reflected.merged, "votes": reflected.votes}
             log.info("reflection_complete", extra=facts | figures)
+        elif reflected.ending == Ending.DEFERRED:
+            self._tell_once(reflected)
         else:
             error = str(reflected.error or "")
             log.warning("reflection_not_done", extra=facts | {"ending": reflected.ending.value, "error": error})
+
+    def _tell_once(self, deferred: Reflected) -> None:
+        """Once for a domain and day; each of its episodes would say the same."""
+        about = deferred.domain_id, deferred.day
+        with self._lock:
+            known = about in self._used_up
+            self._used_up.add(about)
+        if not known:
+            log.warning("domain_budget_used_up", extra={"domain": deferred.domain_id, "reason": deferred.reason})
 
     def _heed(self, error: AceError | None) -> None:
         """What this error means for the episodes that are not claimed yet."""

@@ -176,6 +176,17 @@ def test_what_is_given_back_is_first_in_line_and_has_lost_no_attempt(queue: Epis
     assert taken(queue, now=AT + 2).episode.id == "e1"
 
 
+def test_what_is_deferred_waits_until_then_says_why_and_has_lost_no_attempt(queue: EpisodeQueue) -> None:
+    queue.report(episode("e1"))
+    claim = taken(queue)
+    status = queue.defer(claim, "no budget\0", AT + 900)
+    assert (status.state, status.attempts, status.owner, status.error) == (QUEUED, 0, None, "no budget")
+    assert queue.claim("w", AT + 899, LEASE) is None
+    assert taken(queue, "w2", now=AT + 900).attempt == 1
+    with pytest.raises(LeaseLost):
+        queue.defer(claim, "late", AT)
+
+
 def test_only_the_dead_are_queued_again(queue: EpisodeQueue) -> None:
     queue.report(episode("e1"))
     with pytest.raises(Conflict, match="is queued"):

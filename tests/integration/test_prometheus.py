@@ -78,7 +78,7 @@ def test_the_runbooks_alerts_are_as_it_writes_them(name: str) -> None:
 def test_every_alert_says_how_bad_it_is_and_where_to_read_on() -> None:
     assert ALERTS["name"] == "ace-playbook"
     names = {rule["alert"] for rule in ALERTS["rules"]}
-    assert names == {*RUNBOOK, "HighRetrievalLatency", "HighMemoryUsage", "PromotionGateFailure"}
+    assert names == {*RUNBOOK, "HighRetrievalLatency", "HighMemoryUsage", "PromotionGateFailure", "WorseRelease"}
     for rule in ALERTS["rules"]:
         assert rule["labels"]["severity"] in {"sev1", "sev2", "sev3"}
         assert {"summary", "description", "runbook_url"} <= set(rule["annotations"])
@@ -120,6 +120,7 @@ class Life:
         gates = {PlaybookStage.SHADOW: Gate(helpful_min=1, ratio_min=1)}
         Staging(self.app.store, self.app.clock, levels=gates).advance(DOMAIN)
         metrics.stage_manager_ran(time.time())
+        metrics.guardrail_tripped("success", "told")
         self.app.retrieval.context(DOMAIN, text, k=3)
         for code in ("200", "503"):
             metrics.count("http_requests_total", "GET", "/v1/context", code)

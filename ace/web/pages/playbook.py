@@ -52,10 +52,11 @@ def _listed(visit: Visit) -> tuple[list[Item], str | None]:
 
 def _nearest(visit: Visit, means: str) -> list[Item]:
     stage, section = choice(visit, "stage", PlaybookStage), choice(visit, "section", Section)
-    stages = frozenset([stage] if stage else PlaybookStage)
-    found = visit.app.retrieval.context(visit.domain, means, k=NEAREST, stages=stages)
-    return [Item(bullet=one.bullet, similarity=one.similarity) for one in found.bullets
-            if section in (None, one.bullet.section)]  # fmt: skip
+    vector = visit.app.embedder.embed([means])
+    (hits,) = visit.app.index.nearest(visit.domain, vector, k=NEAREST, stages=[stage] if stage else None).hits
+    floor = visit.app.settings.similarity_floor
+    return [Item(bullet=hit.bullet, similarity=hit.similarity) for hit in hits
+            if section in (None, hit.bullet.section) and hit.similarity >= floor]  # fmt: skip
 
 
 def choice(visit: Visit, name: str, kind: type[Choice]) -> Choice | None:
