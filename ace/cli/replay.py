@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ace.cli.replay_driver import Bench
 
 app = typer.Typer(
-    help="Do stored tasks again, with a bullet and without: pairs are its evidence.", no_args_is_help=True
+    help="Do stored tasks again, with a bullet and without: pairs are its evidence.\n\n"
+    "Example: ace replay due --domain customer-a",
+    no_args_is_help=True,
 )
 
 Domain = Annotated[str, typer.Option("--domain", "-d", help="whose playbook")]

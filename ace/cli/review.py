@@ -139,7 +139,10 @@ def reopen(
     domain: Domain = "default",
     as_json: Json = False,
 ) -> None:
-    """Take a rejection back: it waits again."""
+    """Take a rejection back: it waits again.
+
+    Example: ace review reopen strategy-aaaaaaaaaa --reason "it was right" --domain customer-a
+    """
     _tell(_reviews().reopen(domain, item_id, reason, by=_me()), as_json)
 
 
