@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings, get_settings
-from ace.models.playbook import PlaybookStage, Traffic
+from ace.models.playbook import PlaybookStage, Selection, Traffic
 from ace.models.review import ReviewMode
 from ace.utils.clock import SystemClock
 
@@ -257,6 +257,7 @@ class App:
     def retrieval(self) -> Retrieval:
         from ace.core.ranking import VISIBLE
         from ace.services.retrieval import Retrieval
+        from ace.services.whole import Whole
         from ace.utils.metered import MeteredRetrieval
 
         retrieval = Retrieval(
@@ -265,6 +266,7 @@ class App:
             stages=VISIBLE[Traffic(self.settings.env)],
             floor=self.settings.similarity_floor,
             trust_weight=self.settings.trust_weight,
+            whole=Whole(self.store),
         )
         return MeteredRetrieval(retrieval)
 
@@ -483,7 +485,7 @@ class App:
         """The settings that shape a run's results."""
         shaping = {"model", "reflector_model", "temperature", "seed", "max_tokens", "k", "token_budget", "env",
                    "similarity_floor", "trust_weight", "dedupe", "embeddings_model", "layout", "reflector",
-                   "reflector_rounds", "review"}  # fmt: skip
+                   "reflector_rounds", "review", "selection"}  # fmt: skip
         return {"settings": self.settings.model_dump(mode="json", include=shaping)}
 
     def run_folder(self, run_id: str, config: Mapping[str, Any]) -> RunFolder:
@@ -534,6 +536,7 @@ class App:
                 meter=meter,
                 k=self.settings.k,
                 token_budget=self.settings.token_budget,
+                selection=Selection(self.settings.selection),
             )
             yield learning, generator
 

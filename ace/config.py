@@ -59,6 +59,9 @@ class Settings(BaseSettings):
 
     k: int = Field(5, ge=0, le=100, description="bullets shown to a task")
     token_budget: int | None = Field(None, ge=1, description="tokens of bullets shown at most; default: no limit")
+    selection: Literal["nearest", "whole"] = Field(
+        "nearest", description="bullets shown to a task: the nearest `k`, or the whole playbook, oldest first"
+    )
     similarity_floor: float = Field(0.2, ge=-1, le=1, description="bullets less similar are not shown")
     trust_weight: float = Field(0.1, ge=0, description="how much the counters matter beside the cosine")
     dedupe: Literal["second_look", "cosine"] = Field("second_look", description="how near-duplicates are decided")

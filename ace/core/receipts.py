@@ -18,7 +18,7 @@ from ace.models.observation import Lot
 from ace.models.receipt import Receipt
 
 SIGNATURE_BYTES = 16  # 128 bits
-MAX_CHARS = 40_000  # two hundred bullets with ids of 100 characters
+MAX_CHARS = 600_000  # ten thousand bullets, more than a whole playbook of 80,000 tokens has
 _REMEDY = "Send it as it was given with the context"
 
 

@@ -39,6 +39,13 @@ class Traffic(StrEnum):
     PRODUCTION = "production"  # PROD alone
 
 
+class Selection(StrEnum):
+    """Which bullets a task is given, of those its traffic may be shown."""
+
+    NEAREST = "nearest"  # a few: those that fit the task best, the best first
+    WHOLE = "whole"  # all of them, the oldest first, so that a growing playbook only adds to the end of a prompt
+
+
 class Section(StrEnum):
     """What kind of advice a bullet gives; the value is also the first part of its id."""
 

@@ -11,14 +11,14 @@ from ace.core.checking import check
 from ace.core.ports import Generator, Meter, Reflector
 from ace.curator.semantic_curator import SemanticCurator
 from ace.models.plan import MergeResult
-from ace.models.playbook import Context
+from ace.models.playbook import Context, Selection
 from ace.models.run import Lesson
 from ace.models.task import Feedback, Task, Trajectory
 from ace.services.retrieval import Retrieval
 
 
 class Learning:
-    """The three roles around one playbook. `k` bullets are shown, of at most `token_budget` tokens."""
+    """The three roles around one playbook. `k` bullets are shown, or all, of at most `token_budget` tokens."""
 
     def __init__(
         self,
@@ -30,16 +30,20 @@ class Learning:
         meter: Meter,
         k: int,
         token_budget: int | None = None,
+        selection: Selection = Selection.NEAREST,
     ) -> None:
         self._retrieval, self._generator, self._reflector = retrieval, generator, reflector
         self._curator, self._meter, self._k, self._token_budget = curator, meter, k, token_budget
+        self._selection = selection
 
     def attempt(
         self, domain_id: str, task: Task, *, episode_id: str, playbook: bool = True
     ) -> tuple[Context, Trajectory, Feedback]:
         """Answer the task, with the playbook or without. Raises Outage, BudgetExhausted."""
         k = self._k if playbook else 0
-        context = self._retrieval.context(domain_id, task.question, k=k, token_budget=self._token_budget)
+        context = self._retrieval.context(
+            domain_id, task.question, k=k, token_budget=self._token_budget, selection=self._selection
+        )
         trajectory = self._generator.generate(task, context, episode_id=episode_id)
         return context, trajectory, check(task, trajectory.answer)
 

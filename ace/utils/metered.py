@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ace.curator.semantic_curator import Along, SemanticCurator
+from ace.models.playbook import Selection
 from ace.services.retrieval import Retrieval
 from ace.utils import metrics, tracing
 
@@ -61,9 +62,12 @@ class MeteredRetrieval(Retrieval):
         k: int,
         token_budget: int | None = None,
         draws: Draws | None = None,
+        selection: Selection = Selection.NEAREST,
     ) -> Context:
         with tracing.span("retrieval"), metrics.timed("playbook_retrieval_latency_ms"):
-            return self.inner.context(domain_id, query, k=k, token_budget=token_budget, draws=draws)
+            return self.inner.context(
+                domain_id, query, k=k, token_budget=token_budget, draws=draws, selection=selection
+            )
 
     def context_for_vector(
         self,

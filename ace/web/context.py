@@ -13,7 +13,7 @@ from ace.core.exposure import Draws
 from ace.core.validation import check_text
 from ace.models.access import Principal, Role
 from ace.models.insight import Delta, Insight, Vote
-from ace.models.playbook import Context, Traffic
+from ace.models.playbook import Context, Selection, Traffic
 from ace.web.access import needs
 from ace.web.described import CONFLICT
 from ace.web.schemas import ContextRequest, ContextResponse, InsightsRequest, InsightsResponse
@@ -35,7 +35,8 @@ def context(domain: str, body: ContextRequest, caller: Principal, app: App) -> R
     budget = body.token_budget or app.settings.token_budget
     own = app.receipts.new_id()
     draws = Draws(unit=body.session or own, traffic=traffic, shares=app.shares)
-    found = app.retrieval.context(domain, body.task, k=k, token_budget=budget, draws=draws)
+    selection = body.selection or Selection(app.settings.selection)
+    found = app.retrieval.context(domain, body.task, k=k, token_budget=budget, draws=draws, selection=selection)
     receipt, text = app.receipts.issue(own, found, traffic=traffic, principal=caller.key_id)
     return Response(json.dumps(_answer(found, receipt.id, text)), media_type="application/json")
 

@@ -11,7 +11,7 @@ from ace.models.access import Role
 from ace.models.episode import EpisodeState
 from ace.models.insight import Tag
 from ace.models.integrity import Tampering
-from ace.models.playbook import PlaybookStage, Section, SourceClass, Traffic
+from ace.models.playbook import PlaybookStage, Section, Selection, SourceClass, Traffic
 from ace.models.review import ReviewState
 from ace.utils.episode_report import MAX_QUERY_CHARS, WORDS
 from ace.utils.episode_report import Strict as Strict
@@ -40,14 +40,17 @@ class ContextRequest(Strict):
         json_schema_extra=WORDS,
     )
     k: Annotated[int, Field(strict=True, ge=0, le=100), WHOLE] | None = Field(
-        None, description="bullets at most; default: ACE_K"
+        None, description="bullets at most (a whole playbook: all, unless 0); default: ACE_K"
     )
     token_budget: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         None, description="tokens of bullets at most"
     )
+    selection: Selection | None = Field(
+        None, description="the nearest bullets, or the whole playbook, oldest first; default: ACE_SELECTION"
+    )
     traffic: Traffic | None = Field(None, description="which stages are shown; default: ACE_ENV")
     session: str | None = Field(
-        None, min_length=1, max_length=200, description="tasks of one session are shown the same canaries"
+        None, min_length=1, max_length=200, description="tasks of one session draw the same lots"
     )
 
 
@@ -58,12 +61,12 @@ class ContextBullet(BaseModel):
     content: str
     section: Section
     stage: PlaybookStage
-    similarity: float = Field(description="cosine to the task, -1..1")
+    similarity: float = Field(description="cosine to the task, -1..1; 0 where the whole playbook is shown")
     score: float = Field(description="what it was ranked by: similarity and trust")
 
 
 class ContextResponse(BaseModel):
-    """The bullets that fit, best first; `text` is for the prompt, `receipt` for the report of what happened."""
+    """The bullets that fit, best first, or all, oldest first; `text` is for the prompt, `receipt` for the report."""
 
     domain: str
     bullets: list[ContextBullet]

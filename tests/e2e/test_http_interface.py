@@ -63,6 +63,19 @@ def test_a_token_budget_is_kept(server: Server) -> None:
     assert 0 < answer["tokens"] <= 20
 
 
+def test_the_whole_playbook_is_shown_oldest_first_and_only_grows_at_its_end(server: Server) -> None:
+    def shown() -> str:
+        body = {"task": "anything", "selection": "whole", "k": 1, "traffic": "shadow", "session": "s"}
+        return str(server.post("/v1/domains/all/context", body).json()["text"])
+
+    teach(server, "all", UNITS)
+    first = shown()
+    assert UNITS in first
+    teach(server, "all", TOTALS)
+    assert shown().startswith(first + "\n")
+    assert TOTALS in shown()
+
+
 def test_a_domain_nobody_taught_gives_no_bullets_and_is_not_made_by_asking(server: Server) -> None:
     answer = server.post("/v1/domains/untaught/context", {"task": "anything"}).json()
     assert (answer["bullets"], answer["text"], answer["position"]) == ([], "", 0)
