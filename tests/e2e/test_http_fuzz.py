@@ -41,7 +41,7 @@ bullets = {{ values = {bullets} }}
 "path.bullet_id" = {{ dictionary = "bullets", probability = 0.6 }}
 # Rules between fields, or between a request and what is stored, which a schema cannot say:
 [[operations]]
-include-path-regex = "/(episodes|promote|quarantine|restore|playbook|diff|rollback|purge)$"
+include-path-regex = "/(episodes|promote|quarantine|archive|restore|playbook|diff|rollback|purge)$"
 checks.positive_data_acceptance.enabled = false
 """
 
