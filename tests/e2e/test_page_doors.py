@@ -28,6 +28,7 @@ ROLES = ("read", "write", "review", "admin")
 HTML = {"Accept": "text/html"}
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 VIEWS = ("/domains/{d}", "/domains/{d}?means=charge", "/domains/{d}/bullets/{b}", "/domains/{d}/bullets/{b}/similar",
+         "/domains/{d}/bullets/{b}/standing", "/domains/{d}/worth",
          "/domains/{d}/episodes", "/domains/{d}/history", "/domains/{d}/history?at=3&beside=1", "/domains/{d}/map",
          "/domains/{d}/map.json", "/domains/{d}/figures")  # fmt: skip
 REVIEWING = ("/domains/{d}/review", "/domains/{d}/rollback?to=2")
