@@ -175,6 +175,7 @@ def test_a_forged_form_does_nothing(world: World, form: dict[str, str], headers:
         pytest.param("/domains/support/bullets/{b}/move", {"move": "promote", "reason": "r"}, id="move"),
         pytest.param("/domains/support/review/none/approve", {}, id="approve"),
         pytest.param("/domains/support/review/none/reject", {"reason": "r"}, id="reject"),
+        pytest.param("/domains/support/review/none/reopen", {"reason": "r"}, id="reopen"),
         pytest.param("/domains/support/episode/requeue", {"episode": "ticket-4713"}, id="requeue"),
         pytest.param("/domains/support/releases", {"release": "r"}, id="release"),
         pytest.param("/domains/support/rollback", {"to": "1", "seen": "1", "reason": "r"}, id="rollback"),
