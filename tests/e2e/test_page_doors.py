@@ -284,6 +284,29 @@ def test_the_episode_of_an_attacker_is_shown_as_text(world: World) -> None:
     assert len(page.content) < MAX_PAGE
 
 
+def test_an_episode_tells_with_what_chance_each_bullet_was_shown(world: World) -> None:
+    page = Browser(world, world.keys["review"]).open(f"/domains/{DESK}/episode?id=ticket-4715").text
+    assert "chance 85 %" in page
+    assert "1 shown, 1 cited, 1 left out by lot" in page
+
+
+def test_what_a_playbook_is_worth_is_told_where_tasks_were_held_out(world: World) -> None:
+    browser = Browser(world, world.keys["review"])
+    page = browser.open(f"/domains/{DESK}/worth").text
+    assert "80 % of 40" in page
+    assert "50 % of 20" in page
+    assert "+30 points" in page
+    everywhere = browser.open("/worth").text
+    assert (DESK in everywhere, FOE in everywhere) == (True, False)
+    assert "ACE_HOLDOUT" in Browser(world, world.keys["admin"]).open(f"/domains/{FOE}/worth").text
+
+
+def test_a_bullet_tells_why_it_is_where_it_is(world: World) -> None:
+    own = world.bullet("Look for")
+    page = Browser(world, world.keys["read"]).open(f"/domains/{DESK}/bullets/{own}/standing").text
+    assert "at the top: helpful=9 harmful=0" in page
+
+
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[tuple[Server, int]]:
     """A server with some thousand bullets in one domain."""
