@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ace.models.insight import Tag
-from ace.models.plan import Add, Increment, Promote, Quarantine, Relate
+from ace.models.observation import Lot, Observation
+from ace.models.plan import Add, Increment, Observe, Promote, Quarantine, Relate
 from ace.models.playbook import Bullet, Link, Origin, PlaybookStage, Section, bullet_id
+from ace.models.receipt import Receipt
 from ace.models.task import Feedback, FeedbackSource, Step
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
@@ -78,6 +80,7 @@ def peopled(server: Server, *, roles: tuple[str, ...] = ()) -> World:
         _report(EpisodeRepository(database), time.time())
         _teach(world)
         _live(PlaybookRepository(database), world)
+        _with_receipt(EpisodeRepository(database), world)
         _attack(PlaybookRepository(database), EpisodeRepository(database), world)
     finally:
         database.close()
@@ -153,8 +156,26 @@ def _live(playbook: PlaybookRepository, world: World) -> None:
     known = {(link.left, link.right) for link in playbook.links(DESK)}
     link = Link.between(ids[5], ids[6])
     operations += [] if (link.left, link.right) in known else [Relate(link=link)]
+    operations += [Observe(observation=_observed(number)) for number in range(60)]
     with playbook.transaction(DESK) as transaction:
         transaction.apply(operations, vectors={}, now=now)
+
+
+def _observed(number: int) -> Observation:
+    """Every third task is held out, and succeeds less often."""
+    held_out = number % 3 == 0
+    return Observation(episode_id=f"seen-{number}", source=FeedbackSource.TESTS, kind=f"{number % 7:016x}",
+                       success=number % 2 == 0 if held_out else number % 5 != 0, holdout=1 / 3, held_out=held_out,
+                       principal=f"key-{number % 4}", position=12, traffic="production")  # fmt: skip
+
+
+def _with_receipt(episodes: EpisodeRepository, world: World) -> None:
+    """An episode whose report came with the receipt of its context."""
+    shown, passed_over = world.bullet("Look for"), world.bullet("Ask for")
+    lots = (Lot(bullet_id=shown, chance=0.85, shown=True), Lot(bullet_id=passed_over, chance=0.85, shown=False))
+    receipt = Receipt(id="r", domain_id=DESK, position=12, lots=lots)
+    told = episode("ticket-4715", question="Charged twice again?", domain=DESK, shown=[shown], cited=[shown])
+    episodes.report(replace(told, receipt=receipt))
 
 
 def _attack(playbook: PlaybookRepository, episodes: EpisodeRepository, world: World) -> None:

@@ -28,6 +28,7 @@ ROLES = ("read", "write", "review", "admin")
 HTML = {"Accept": "text/html"}
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 VIEWS = ("/domains/{d}", "/domains/{d}?means=charge", "/domains/{d}/bullets/{b}", "/domains/{d}/bullets/{b}/similar",
+         "/domains/{d}/bullets/{b}/standing", "/domains/{d}/worth",
          "/domains/{d}/episodes", "/domains/{d}/history", "/domains/{d}/history?at=3&beside=1", "/domains/{d}/map",
          "/domains/{d}/map.json", "/domains/{d}/figures")  # fmt: skip
 REVIEWING = ("/domains/{d}/review", "/domains/{d}/rollback?to=2")
@@ -174,6 +175,7 @@ def test_a_forged_form_does_nothing(world: World, form: dict[str, str], headers:
         pytest.param("/domains/support/bullets/{b}/move", {"move": "promote", "reason": "r"}, id="move"),
         pytest.param("/domains/support/review/none/approve", {}, id="approve"),
         pytest.param("/domains/support/review/none/reject", {"reason": "r"}, id="reject"),
+        pytest.param("/domains/support/review/none/reopen", {"reason": "r"}, id="reopen"),
         pytest.param("/domains/support/episode/requeue", {"episode": "ticket-4713"}, id="requeue"),
         pytest.param("/domains/support/releases", {"release": "r"}, id="release"),
         pytest.param("/domains/support/rollback", {"to": "1", "seen": "1", "reason": "r"}, id="rollback"),
@@ -280,6 +282,29 @@ def test_the_episode_of_an_attacker_is_shown_as_text(world: World) -> None:
     assert "&lt;script&gt;document.title" in page.text
     assert 'title="right-to-left override">U+202E</mark>' in page.text
     assert len(page.content) < MAX_PAGE
+
+
+def test_an_episode_tells_with_what_chance_each_bullet_was_shown(world: World) -> None:
+    page = Browser(world, world.keys["review"]).open(f"/domains/{DESK}/episode?id=ticket-4715").text
+    assert "chance 85 %" in page
+    assert "1 shown, 1 cited, 1 left out by lot" in page
+
+
+def test_what_a_playbook_is_worth_is_told_where_tasks_were_held_out(world: World) -> None:
+    browser = Browser(world, world.keys["review"])
+    page = browser.open(f"/domains/{DESK}/worth").text
+    assert "80 % of 40" in page
+    assert "50 % of 20" in page
+    assert "+30 points" in page
+    everywhere = browser.open("/worth").text
+    assert (DESK in everywhere, FOE in everywhere) == (True, False)
+    assert "ACE_HOLDOUT" in Browser(world, world.keys["admin"]).open(f"/domains/{FOE}/worth").text
+
+
+def test_a_bullet_tells_why_it_is_where_it_is(world: World) -> None:
+    own = world.bullet("Look for")
+    page = Browser(world, world.keys["read"]).open(f"/domains/{DESK}/bullets/{own}/standing").text
+    assert "at the top: helpful=9 harmful=0" in page
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def episode(visit: Visit) -> Response:
     found = reported(visit, own)
     return visit.show(
         "episode.html", part="episodes", status_of=status, episode=found, bullets=_bullets(visit, found),
-        result=_result(status), chances=_chances(visit, status), done=visit.asked("done"),
+        result=_result(status), chances=_chances(found), done=visit.asked("done"),
     )  # fmt: skip
 
 
@@ -70,21 +70,11 @@ def _bullets(visit: Visit, found: Episode | None) -> Sequence[Bullet]:
 
 def _result(status: EpisodeStatus) -> list[Mapping[str, Any]]:
     """What its merge made of each lesson; a result of another shape is none."""
-    outcomes = _merge(status).get("outcomes", [])
+    told = json.loads(status.result) if status.result else {}
+    outcomes = told.get("outcomes", []) if isinstance(told, dict) else []
     return [one for one in outcomes if isinstance(one, dict) and "outcome" in one and "bullet_id" in one]
 
 
-def _chances(visit: Visit, status: EpisodeStatus) -> dict[str, float]:
-    """The chance each bullet had of being shown, where the merge has journalled what it observed."""
-    merge = _merge(status)
-    position, count = merge.get("position"), merge.get("operations")
-    if not isinstance(position, int) or not isinstance(count, int):
-        return {}
-    found = visit.app.store.entries(visit.domain, after=max(0, position - count - 1), limit=count + 2)
-    observed = (one.body for one in found if one.kind == "observe" and one.body.get("episode_id") == status.id)
-    return {str(lot[0]): float(lot[1]) for body in observed for lot in body.get("lots", ()) if len(lot) == 3}
-
-
-def _merge(status: EpisodeStatus) -> dict[str, Any]:
-    told = json.loads(status.result) if status.result else None
-    return told if isinstance(told, dict) else {}
+def _chances(found: Episode | None) -> dict[str, float]:
+    """The chance each bullet had of being shown, where the report came with its receipt."""
+    return {lot.bullet_id: lot.chance for lot in found.receipt.lots} if found and found.receipt else {}

@@ -86,7 +86,7 @@ def figures(visit: Visit) -> Response:
         raise no_domain(visit.domain)
     tally = _TALLIES.upto(visit.app.store, visit.domain, head)
     charts = [_funnel(tally), _growth(tally)]
-    return visit.show("figures.html", part="figures", charts=charts, counted=tally.seq, head=head, worth=None)
+    return visit.show("figures.html", part="figures", charts=charts, counted=tally.seq, head=head)
 
 
 def _follows(store: PlaybookStore, domain: str, tally: Tally) -> bool:

@@ -59,7 +59,7 @@ def _live(visit: Visit) -> dict[str, Any]:
     return {
         "find": find, "rows": rows, "domains": len(counted), "found": len(found), "decided": decided,
         "bullets": _summed(counted.values(), PlaybookStage), "queue": _queue(visit),
-        "waiting": _waiting(visit), "breakers": get_llm_breaker_metrics(), "worth": None,
+        "waiting": _waiting(visit), "breakers": get_llm_breaker_metrics(),
         "texts": texts(visit.app.store, decided),
     }  # fmt: skip
 

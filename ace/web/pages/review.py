@@ -61,6 +61,13 @@ def reject(visit: Visit) -> Response:
     return _onward(visit, "rejected")
 
 
+@page(ITEM + "/reopen", Role.REVIEW, method="POST")
+def reopen(visit: Visit) -> Response:
+    """Take a rejection back: it waits again."""
+    visit.app.reviews.reopen(visit.domain, _own(visit), visit.filled("reason", MAX_REASON_CHARS), by=visit.by)
+    return back(f"/domains/{visit.domain}/review/{_own(visit)}", done="taken back")
+
+
 def _show(visit: Visit, found: ReviewItem) -> Response:
     return visit.show(
         "review.html", part="review", item=found, place=_place(visit, found), opposed=_opposed(visit, found),

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from ace.web.pages import atlas, bullet, episodes, figures, files, history, overview, playbook, review, runs, signing
+from ace.web.pages import (
+    atlas,
+    bullet,
+    episodes,
+    figures,
+    files,
+    history,
+    overview,
+    playbook,
+    review,
+    runs,
+    signing,
+    worth,
+)
 from ace.web.pages.door import router
 
 __all__ = ["PAGES", "router"]
-PAGES = (signing, files, overview, playbook, bullet, review, episodes, history, atlas, figures, runs)
+PAGES = (signing, files, overview, playbook, bullet, review, episodes, history, atlas, figures, runs, worth)

@@ -1,6 +1,8 @@
 // Draws each <figure data-chart> from the table inside it: the table is the chart's only source.
 "use strict";
 
+const drawn = new Map(), HEIGHT = 240;
+
 function colour(name) { // a custom property as the browser resolves it now, light or dark
   const probe = document.body.appendChild(document.createElement("span"));
   probe.style.color = `var(${name})`;
@@ -26,7 +28,8 @@ function axes(unit, names) {
 
 function draw(figure) {
   const place = figure.querySelector(".plot"), data = columns(figure);
-  place.replaceChildren();
+  drawn.get(figure)?.destroy();
+  drawn.delete(figure);
   if (!data.length || !place.clientWidth) return;
   const heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent);
   const bars = figure.dataset.chart === "bars";
@@ -38,13 +41,13 @@ function draw(figure) {
   const series = heads.slice(1).map((label, at) => bars
     ? { label, fill: colour("--prod"), stroke: colour("--prod"), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.6, 72], radius: 0.1 }) }
     : { label, stroke: edge(at) ? colour("--line") : inks[band ? 0 : at % 3], width: edge(at) ? 1 : 2, points: { show: false } });
-  new uPlot({
-    width: place.clientWidth, height: 240, legend: { show: !bars && !band && series.length > 1, live: false },
+  drawn.set(figure, new uPlot({
+    width: place.clientWidth, height: HEIGHT, legend: { show: !bars && !band && series.length > 1, live: false },
     cursor: { drag: { x: false, y: false }, points: { show: !bars } },
     scales: { x: { time: false, range: bars ? [-0.6, x.length - 0.4] : undefined }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1)] } },
     axes: axes(figure.dataset.unit, bars ? data[0] : null), series: [{ label: heads[0] }, ...series],
     bands: band ? [{ series: [2, 1], fill: colour("--soft") }] : [],
-  }, [x, ...data.slice(1).map((column) => column.map(Number))], place);
+  }, [x, ...data.slice(1).map((column) => column.map(Number))], place));
 }
 
 const all = () => document.querySelectorAll("[data-chart]").forEach(draw);
@@ -52,4 +55,10 @@ all();
 document.addEventListener("theme", all);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
 let waiting;
-addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(all, 120); });
+addEventListener("resize", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => drawn.forEach((plot, figure) => {
+    const width = figure.querySelector(".plot").clientWidth;
+    if (width && width !== plot.width) plot.setSize({ width, height: HEIGHT });
+  }), 120);
+});
