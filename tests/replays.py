@@ -41,12 +41,18 @@ def task(number: int, *, truth: bool = True) -> Task:
 
 
 def reported(
-    number: int, *, name: str = "", truth: bool = True, shown: Sequence[str] = (), domain: str = DOMAIN
+    number: int,
+    *,
+    name: str = "",
+    truth: bool = True,
+    shown: Sequence[str] = (),
+    domain: str = DOMAIN,
+    principal: str | None = None,
 ) -> Episode:
     """An episode of an agent that was shown these bullets."""
     asked, own = task(number, truth=truth), name or f"e{number}"
     return Episode(
-        id=own, domain_id=domain, task=asked, reported_at=float(number),
+        id=own, domain_id=domain, task=asked, reported_at=float(number), principal=principal,
         trajectory=Trajectory(task_id=asked.id, episode_id=own, answer="?", shown=tuple(shown)),
         feedback=Feedback(correct=None, expected=asked.ground_truth),
     )  # fmt: skip

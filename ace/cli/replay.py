@@ -85,6 +85,9 @@ def due(
     bench = open_bench("due", {"pairs": pairs}, (max_calls, max_tokens, max_usd),
                    domain=domain, tasks=tasks, run=run, as_json=as_json)  # fmt: skip
     waiting = bench.app.replays.due(domain)
+    if not waiting:
+        typer.echo(json.dumps({"domain": domain, "due": 0, "bullets": []}) if as_json else "No bullet is due.")
+        return
     with bench:
         results = [bench.bullet(one.bullet, pairs) for one in waiting if not bench.stopped]
         found = {"domain": domain, "due": len(waiting), "bullets": [one.to_json() for one in results]}

@@ -12,7 +12,8 @@ from ace.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from ace.cli.replay_driver import Bench
-    from ace.services.blaming import Accused
+    from ace.models.replay import BlameTrial
+    from ace.services.blaming import Accused, Trials
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +45,7 @@ def blame(
 
     Example: ace replay blame ticket-4711 --domain support --quarantine --reason "sends refunds to the wrong team"
     """
-    from ace.cli import present, replay_view
-    from ace.models.replay import BlameTrial
+    from ace.cli import replay_view
     from ace.services.blaming import Trials
 
     if quarantine and not reason.strip():
@@ -55,14 +55,23 @@ def blame(
                        domain=domain, tasks=tasks, run=run, as_json=as_json)  # fmt: skip
     case = _case(bench, episode, k)
     with bench:
-        trials, tried = Trials(case, bench.attempts, repeat=repeat), list[BlameTrial]()
-        with present.Tally("trying", 2 * math.ceil(math.log2(len(case.bullets))) + 3) as tally:
-            for trial in bench.politely(trials.run()):
-                tried.append(trial)
-                tally.step(trial.succeeded, f"{len(trial.shown)} bullets, {len(trials.finding.suspects)} suspected")
+        trials = Trials(case, bench.attempts, repeat=repeat)
+        tried = _tried(bench, trials, len(case.bullets))
         moved = _quarantine(bench, trials.finding.culprits, reason) if quarantine else []
         found = replay_view.blamed(episode, case, trials.finding, tried) | {"quarantined": moved}
         bench.finish(found, lambda: replay_view.blame(found, case, trials.finding))
+
+
+def _tried(bench: Bench, trials: Trials, bullets: int) -> list[BlameTrial]:
+    """Run the trials, showing each; the total is what a single culprit takes at most."""
+    from ace.cli import present
+
+    tried: list[BlameTrial] = []
+    with present.Tally("trying", 2 * math.ceil(math.log2(bullets)) + 3) as tally:
+        for trial in bench.politely(trials.run()):
+            tried.append(trial)
+            tally.step(trial.succeeded, f"{len(trial.shown)} bullets, {len(trials.finding.suspects)} suspected")
+    return tried
 
 
 def _case(bench: Bench, episode: str, k: int | None) -> Accused:

@@ -4,6 +4,7 @@ left out     why
 no truth     nobody could tell whether an answer is right
 far away     no context would show the bullet to them (`floor`, a cosine)
 its own      the task the bullet was learned from: the bullet may hold its answer
+its own key  reported by the key that the bullet came from, where others have reported too: nobody judges what is theirs
 used         a pair of this bullet, model and task has been counted before
 """
 
@@ -26,11 +27,12 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A task that can be judged, and the episode it is from, if it is from one."""
+    """A task that can be judged, and the episode it is from and who reported that, if it is from one."""
 
     task: Task
     key: str
     episode_id: str = ""
+    principal: str | None = None
 
 
 class ReplayTasks:
@@ -50,13 +52,13 @@ class ReplayTasks:
         """The newest tasks reported in the domain that can be judged, each once."""
         newest = sorted(self._statuses(domain_id), key=lambda status: (-status.reported_at, status.id))
         found = (self._episodes.get(domain_id, status.id) for status in newest[:POOL])
-        tasks = ((known_task(episode), episode.id) for episode in found if episode)
-        return _once(Candidate(task=task, key=task_key(task), episode_id=own) for task, own in tasks if judgeable(task))
+        candidates = (_candidate(episode) for episode in found if episode)
+        return _once(one for one in candidates if judgeable(one.task))
 
     def fresh(self, bullet: Bullet, pool: Sequence[Candidate]) -> Iterator[Task]:
         """The tasks this bullet has not been tried on, nearest first."""
         own = self._learned_from(bullet, pool)
-        near = self._nearest(bullet, [one for one in pool if one.key not in own])
+        near = self._nearest(bullet, [one for one in _of_others(bullet, pool) if one.key not in own])
         for some in batches(near, BATCH):
             used = self.used(bullet, [one.key for one in some])
             yield from (one.task for one in some if one.key not in used)
@@ -99,6 +101,17 @@ def known_task(episode: Episode) -> Task:
     """The episode's task with the right answer, where the report told it."""
     truth = episode.task.ground_truth
     return replace(episode.task, ground_truth=episode.feedback.expected if truth is None else truth)
+
+
+def _candidate(episode: Episode) -> Candidate:
+    task = known_task(episode)
+    return Candidate(task=task, key=task_key(task), episode_id=episode.id, principal=episode.principal)
+
+
+def _of_others(bullet: Bullet, pool: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The tasks that others reported than the key the bullet came from; all of them where there are no others."""
+    by = bullet.origin.principal
+    return [one for one in pool if by is None or one.principal != by] or pool
 
 
 def _once(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -110,17 +110,19 @@ class Replays:
         """Bullets that the gates let rise and the e-value does not; those first that pairs alone would move."""
         if self._store.head(check_domain(domain_id)).seq == 0:
             raise NotFound(f"There is no domain {domain_id}.")
-        found = [one for bullet in self._passing_gates(domain_id) if (one := self._due(bullet))]
+        bullets = list(self._passing_gates(domain_id))
+        standings = zip(bullets, self._standings(domain_id, bullets), strict=True)
+        found = [one for bullet, (seen, aim) in standings if (one := _due(bullet, seen, aim))]
         return sorted(found, key=lambda one: (bool(one.lacks), one.wins_left, -one.helpful, one.bullet.id))
 
     def standing(self, bullet: Bullet) -> tuple[Evidence, Aim]:
         """The bullet's evidence as the journal has it, and what that is measured against."""
-        with self._books.open(bullet.domain_id) as book:
-            seen, others = book.evidence(bullet), book.family()
-        own = helpful_e_value(seen)
-        if own in others:
-            others.remove(own)
-        return seen, Aim(bars=self._bars, others=tuple(others))
+        return self._standings(bullet.domain_id, [bullet])[0]
+
+    def _standings(self, domain_id: str, bullets: Sequence[Bullet]) -> list[tuple[Evidence, Aim]]:
+        with self._books.open(domain_id) as book:
+            family, records = book.family(), [book.evidence(bullet) for bullet in bullets]
+        return [(seen, Aim(bars=self._bars, others=_others(family, seen))) for seen in records]
 
     def _passing_gates(self, domain_id: str) -> Iterable[Bullet]:
         for stage in (PlaybookStage.STAGING, PlaybookStage.SHADOW):
@@ -128,17 +130,27 @@ class Replays:
             ripe = self._store.ripe(domain_id, stage=stage, helpful_min=gate.helpful_min, ratio_min=gate.ratio_min)
             yield from (one for one in ripe if gates.decide(one, self._levels).verdict == Verdict.RISE)
 
-    def _due(self, bullet: Bullet) -> Due | None:
-        """None when pairs would change nothing: decided, or hopeless."""
-        seen, aim = self.standing(bullet)
-        if pairing.ended(seen, aim):
-            return None
-        return Due(bullet=bullet, wins_left=pairing.wins_left(seen, aim), helpful=helpful_e_value(seen),
-                   harmful=harmful_e_value(seen), lacks=_lacks(seen, aim))  # fmt: skip
-
     def _ties(self, bullet: Bullet) -> int:
         entries = self._store.history(bullet.domain_id, bullet.id)
         return sum(entry.body["ties"] for entry in entries if entry.kind == "pairs")
+
+
+def _others(family: Sequence[float], seen: Evidence) -> tuple[float, ...]:
+    """The e-values of the others of its family. Only towards PROD they are looked at."""
+    if seen.stage != PlaybookStage.STAGING:
+        return ()
+    others, own = list(family), helpful_e_value(seen)
+    if own in others:
+        others.remove(own)
+    return tuple(others)
+
+
+def _due(bullet: Bullet, seen: Evidence, aim: Aim) -> Due | None:
+    """None when pairs would change nothing: decided, or hopeless."""
+    if pairing.ended(seen, aim):
+        return None
+    return Due(bullet=bullet, wins_left=pairing.wins_left(seen, aim), helpful=helpful_e_value(seen),
+               harmful=harmful_e_value(seen), lacks=_lacks(seen, aim))  # fmt: skip
 
 
 def _lacks(seen: Evidence, aim: Aim) -> str:

@@ -20,6 +20,7 @@ from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.services import release_replays
 from ace.services.attempts import Attempts
+from ace.services.blaming import Trials, accused
 from ace.services.release_replays import Showing
 from ace.services.releases import Releases
 from ace.services.replay_tasks import Candidate, ReplayTasks
@@ -188,6 +189,28 @@ def test_a_bullet_is_not_tried_on_what_it_was_learned_from(office: Office) -> No
     pool = office.tasks.stored(DOMAIN)
     assert {one.id for one in office.tasks.fresh(by_task, pool)} == {"t0", "t2", "t3"}
     assert {one.id for one in office.tasks.fresh(by_episode, pool)} == {"t0", "t1", "t3"}
+
+
+def test_nobody_judges_their_own_bullet_where_there_are_others(office: Office) -> None:
+    mine = bullet(HELPFUL, principal="key-1")
+    write(office.store, Add(bullet=mine))
+    for number in range(4):
+        office.episodes.report(reported(number, principal="key-1"))
+    assert len(list(office.tasks.fresh(mine, office.tasks.stored(DOMAIN)))) == 4, "a domain of one key has no others"
+    office.episodes.report(reported(9, principal="key-2"))
+    assert [one.id for one in office.tasks.fresh(mine, office.tasks.stored(DOMAIN))] == ["t9"]
+
+
+def test_the_majority_counts_where_a_model_is_noisy(office: Office) -> None:
+    """Each third answer of this model is wrong, whatever it is shown; the harmful bullet is found all the same."""
+    calls = iter(range(10_000))
+    office.generator = RuleGenerator(lambda asked, shown: "noise" if next(calls) % 3 == 1 else clerk(asked, shown))
+    bullets = [bullet(f"Note {number}: be friendly.") for number in range(7)] + [bullet(HARMFUL)]
+    with office.folder() as log:
+        trials = Trials(accused(task(2), bullets), Attempts(office.generator, log), repeat=5)
+        tried = list(trials.run())
+    assert trials.finding.culprits == (bullets[-1].id,)
+    assert all(3 <= len(trial.answers) <= 5 for trial in tried)
 
 
 def test_tasks_that_nobody_can_judge_or_that_are_far_away_make_no_pair(office: Office) -> None:
