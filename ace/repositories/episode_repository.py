@@ -19,11 +19,13 @@ from ace.models.purge import Report
 from ace.repositories import statements
 from ace.repositories.database import Database, Session, get_database
 from ace.repositories.episode_rows import (
+    RECEIPT_USED,
     change_episode,
     containing,
     episode_from_body,
     episode_to_row,
     names,
+    receipt_row,
     report_from_row,
     status_from_row,
     write_status,
@@ -49,6 +51,7 @@ class EpisodeRepository:
         with self._database.transaction() as session:
             session.run(statements.FOUND_DOMAIN, domain_id=episode.domain_id, seq=new.seq, head_hash=new.hash,
                         dimensions=None, created_at=None)  # fmt: skip
+            _use_receipt(session, episode)
             if session.rows(statements.REPORT, **row):
                 return True
             known = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
@@ -136,6 +139,17 @@ class EpisodeRepository:
     def _change(self, domain: str, episode_id: str, change: Change) -> EpisodeStatus:
         with self._database.transaction() as session:
             return change_episode(session, domain, episode_id, change)
+
+
+def _use_receipt(session: Session, episode: Episode) -> None:
+    """A receipt is good for one episode. Raises Conflict when it was reported with another."""
+    if episode.receipt is None:
+        return
+    used = receipt_row(episode)
+    session.run(statements.REMEMBER_FIRST, **used)
+    ((kept, _),) = session.rows(statements.RECALL, domain_id=episode.domain_id, key=used["key"])
+    if kept != used["request_hash"]:
+        raise Conflict(RECEIPT_USED)
 
 
 def _due(session: Session, now: float, domain: str | None) -> EpisodeStatus | None:

@@ -16,6 +16,7 @@ from ace.repositories import rules, statements
 from ace.repositories.database import Session
 from ace.repositories.rows import Row
 
+RECEIPT_USED = "This receipt was reported before, as another episode. Ask for a new context for each task."
 _FIELDS = [field.name for field in fields(EpisodeStatus)]
 
 
@@ -42,6 +43,14 @@ def episode_to_row(episode: Episode) -> dict[str, Any]:
         "result": None,
         "error": None,
     }
+
+
+def receipt_row(episode: Episode) -> dict[str, Any]:
+    """The row of `idempotency_keys` that ties an episode's receipt to it."""
+    assert episode.receipt is not None
+    answer = canonical({"episode_id": episode.id})
+    return {"domain_id": episode.domain_id, "key": f"receipt/{episode.receipt.id}", "request_hash": digest(answer),
+            "answer": answer.decode()}  # fmt: skip
 
 
 def episode_from_body(body: str) -> Episode:

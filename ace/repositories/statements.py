@@ -130,6 +130,7 @@ STANDING = {"playbook_bullets": ADD, "bullet_votes": VOTE, "bullet_links": LINK}
 # idempotency
 RECALL = statement("SELECT request_hash, answer FROM idempotency_keys WHERE domain_id = :domain_id AND key = :key")
 REMEMBER = insert(tables.idempotency_keys)
+REMEMBER_FIRST = insert(tables.idempotency_keys, "ON CONFLICT DO NOTHING")
 
 # breakers
 _BREAKER = f"SELECT {', '.join(column.name for column in tables.breakers.columns)} FROM circuit_breakers"

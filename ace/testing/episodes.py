@@ -11,7 +11,7 @@ from ace.core.leasing import Change
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.purge import Report
-from ace.repositories.episode_rows import episode_from_body, episode_to_row, names, report_from_row
+from ace.repositories.episode_rows import RECEIPT_USED, episode_from_body, episode_to_row, names, report_from_row
 from ace.testing.playbook import InMemoryPlaybook
 
 
@@ -21,10 +21,13 @@ class InMemoryEpisodes:
     def __init__(self, playbook: InMemoryPlaybook) -> None:
         self._statuses, self._lock = playbook.episodes, playbook.episodes_lock
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self._receipts: dict[str, str] = {}
 
     def report(self, episode: Episode) -> bool:
         row, key = episode_to_row(episode), (episode.domain_id, episode.id)
         with self._lock:
+            if episode.receipt and self._receipts.setdefault(episode.receipt.id, episode.id) != episode.id:
+                raise Conflict(RECEIPT_USED)
             known = self._rows.setdefault(key, row)
             if known["request_hash"] != row["request_hash"]:
                 raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")

@@ -270,6 +270,7 @@ def test_what_happened_is_reported_with_the_receipt_once(server: Server) -> None
     assert (first.status_code, first.json()["new"], again.json()["new"]) == (202, True, False)
     other = server.post("/v1/domains/reports/episodes", {**report, "answer": "another"})
     assert other.status_code == 409
+    assert server.post("/v1/domains/reports/episodes", {**report, "episode_id": "e2"}).status_code == 409
     page = server.ask("GET", "/v1/domains/reports/episodes?state=queued").json()
     assert [one["episode_id"] for one in page["episodes"]] == [first.json()["episode_id"]]
     assert page["counts"] == {"queued": 1, "leased": 0, "done": 0, "dead": 0}

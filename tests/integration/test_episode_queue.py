@@ -15,6 +15,7 @@ from ace.core.ports import EpisodeQueue, PlaybookStore
 from ace.errors import Conflict, InvalidInput, LeaseLost, NotFound
 from ace.models.episode import Claim, Episode, EpisodeState
 from ace.models.plan import Add
+from ace.models.receipt import Receipt
 from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Usage
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
@@ -103,6 +104,17 @@ def test_what_cannot_be_kept_is_refused_by_field(queue: EpisodeQueue, bad: Episo
     with pytest.raises(InvalidInput):
         queue.report(bad)
     assert sum(queue.counts().values()) == 0
+
+
+def test_a_receipt_is_good_for_one_episode(queue: EpisodeQueue) -> None:
+    """Else one context could be reported a thousand times, and its lots counted as often."""
+    receipt = Receipt(id="r1", domain_id=DOMAIN, position=1)
+    assert queue.report(replace(episode("e1"), receipt=receipt))
+    assert not queue.report(replace(episode("e1"), receipt=receipt))
+    with pytest.raises(Conflict, match="receipt was reported before"):
+        queue.report(replace(episode("e2"), receipt=receipt))
+    assert queue.report(replace(episode("e2"), receipt=replace(receipt, id="r2")))
+    assert queue.counts(DOMAIN)[EpisodeState.QUEUED] == 2
 
 
 def test_the_longest_due_is_taken_first_and_only_once(queue: EpisodeQueue) -> None:
