@@ -65,7 +65,8 @@ def told(domain: str, found: Worth) -> Told | None:
     if not found.held_out.n or not found.with_playbook.n:
         return None
     gap = found.difference
-    verdict = "it helps" if found.helps >= SURE else "it harms" if found.harms >= SURE else "not shown either way yet"
+    thin = f"not shown yet: e-value {max(found.helps, found.harms):.2g} of {SURE:g}"
+    verdict = "it helps" if found.helps >= SURE else "it harms" if found.harms >= SURE else thin
     return Told(
         domain=domain, with_playbook=_share(found.with_playbook), held_out=_share(found.held_out),
         difference=f"{100 * gap.value:+.0f}", interval=f"{100 * gap.low:+.0f} to {100 * gap.high:+.0f}",
