@@ -13,6 +13,7 @@ from ace.models.episode import EpisodeState
 from ace.models.journal import Entry
 from ace.models.playbook import PlaybookStage
 from ace.models.review import ReviewState
+from ace.models.usage import Spent
 from ace.utils.llm_circuit_breaker import get_llm_breaker_metrics
 from ace.web.pages.door import Visit, page
 from ace.web.pages.entries import Line, decisions, texts
@@ -32,6 +33,7 @@ class Row:
     waiting: int
     queued: int
     dead: int
+    spent: Spent  # on language models, today
 
     @property
     def total(self) -> int:
@@ -60,7 +62,7 @@ def _live(visit: Visit) -> dict[str, Any]:
         "find": find, "rows": rows, "domains": len(counted), "found": len(found), "decided": decided,
         "bullets": _summed(counted.values(), PlaybookStage), "queue": _queue(visit),
         "waiting": _waiting(visit), "breakers": get_llm_breaker_metrics(),
-        "texts": texts(visit.app.store, decided),
+        "texts": texts(visit.app.store, decided), "spent": sum((row.spent for row in rows), Spent()),
     }  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def _row(visit: Visit, domain: str, bullets: Mapping[PlaybookStage, int]) -> Row
     waiting = visit.app.reviews.counts(domain)[ReviewState.WAITING] if visit.may(Role.REVIEW) else 0
     queued, position = queue[EpisodeState.QUEUED] + queue[EpisodeState.LEASED], visit.app.store.head(domain).seq
     return Row(name=domain, bullets=bullets, position=position, waiting=waiting, queued=queued,
-               dead=queue[EpisodeState.DEAD])  # fmt: skip
+               dead=queue[EpisodeState.DEAD], spent=visit.app.budgets.today(domain).spent)  # fmt: skip
 
 
 def _summed(counted: Any, kinds: Any) -> dict[Any, int]:
