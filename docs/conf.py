@@ -11,10 +11,9 @@ from typing import Any
 
 from pygments.lexers.special import TextLexer
 
-ROOT = Path(__file__).resolve().parent.parent
-
 from ace import __version__
 
+ROOT = Path(__file__).resolve().parent.parent
 project, author, release = "ACE Playbook", "the ACE Playbook contributors", __version__
 copyright = author  # noqa: A001
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
