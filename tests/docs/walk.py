@@ -14,11 +14,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 BASH = re.compile(r"^```bash\n(.*?)^```", re.M | re.S)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 MARK = "--- next block ---"
 
 
 def bash_blocks(page: Path) -> list[str]:
     return BASH.findall(page.read_text())
+
+
+def python_blocks(page: Path) -> list[str]:
+    return PYTHON.findall(page.read_text())
+
+
+def run_python(code: str, *, home: Path, environment: Mapping[str, str]) -> str:
+    """What this program prints."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=home, env=dict(environment),
+                          capture_output=True, text=True, timeout=240)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def walk(blocks: Sequence[str], *, home: Path, environment: Mapping[str, str], turned: Mapping[str, str]) -> list[str]:
