@@ -22,9 +22,9 @@ HEAD = """# HTTP
 Generated from the code by `python docs/reference/generate.py`. A server tells the same at `/openapi.json`, and in
 a browser at `/docs`; [the guide](../guides/http.md) shows the calls in use.
 
-Bodies are strict JSON: no unknown field, no guessing of types. `/v1` needs `Authorization: Bearer ace_…` from the first key
-on; a role includes those before it: read, write, review, admin. Every refusal is a [`ProblemOut`](#problemout), sent as
-`application/problem+json`.
+Bodies are strict JSON: no unknown field, no guessing of types. `/v1` needs `Authorization: Bearer ace_…` from the first
+key on; a role includes those before it: read, write, review, admin. Every refusal is a [`ProblemOut`](#problemout), sent
+as `application/problem+json`.
 
 """
 
@@ -120,4 +120,4 @@ def _place(heading: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
