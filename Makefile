@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test check bench docs site lock clean
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -34,6 +34,9 @@ bench: setup     ## the benchmarks, beside what one would use instead
 
 docs: setup      ## execute every documented block
 	@$(BIN)/python -m pytest tests/docs
+
+site: setup      ## the documentation as a site, in docs/_build; a warning is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -j 2 -b html docs docs/_build
 
 LOCK   := pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml

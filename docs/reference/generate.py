@@ -17,9 +17,11 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from ace import cli, errors
+from ace.bootstrap import App
 from ace.cli import manual
 from ace.config import Settings
 from ace.utils import metrics_catalogue
+from ace.web import app, reference
 from ace.web.problems import STATUSES
 
 HERE = Path(__file__).parent
@@ -148,7 +150,12 @@ def errors_markdown() -> str:
     return ERRORS_HEAD + "\n".join(rows) + "\n"
 
 
+def http_markdown() -> str:
+    return reference.markdown(app.api(App()))
+
+
 PAGES = {
+    "http.md": http_markdown,
     "metrics.md": metrics_catalogue.markdown,
     "events.md": events_markdown,
     "commands.md": commands_markdown,
