@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ace.models.run import Limits
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
@@ -358,6 +359,14 @@ class App:
         trial = given.trial if given.policy == "evidence" else 1.0
         return Shares(canary=given.canary, dropout=given.dropout, holdout=given.holdout, trial=trial,
                       salt=self.receipts.salt())  # fmt: skip
+
+    @cached_property
+    def advising(self) -> Advising:
+        from ace.services.advising import Advising
+
+        given = self.settings
+        return Advising(self.retrieval, self.receipts, self.shares, k=given.k, token_budget=given.token_budget,
+                        traffic=Traffic(given.env), selection=Selection(given.selection))  # fmt: skip
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -1,4 +1,4 @@
-"""See bullets, one, its history; move one by hand."""
+"""See bullets, find them, one, its history; move one by hand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from ace.bootstrap import App
 from ace.core.journal import timestamp
 from ace.core.ports import BulletFilter
+from ace.core.validation import check_text
 from ace.errors import InvalidInput, NotFound
 from ace.models.access import Role
 from ace.models.playbook import Bullet, PlaybookStage, Section
@@ -17,7 +18,7 @@ from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
 from ace.web.described import CONFLICT
 from ace.web.domains import entry
-from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest, OneBullet
+from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest, OneBullet, SearchOut
 
 router = APIRouter(tags=["bullets"])
 MAX_PAGE = 500
@@ -43,6 +44,22 @@ def list_bullets(
         for one in found
     ]
     return {"bullets": listed, "next": str(found[-1].born_seq) if len(found) == limit else None}
+
+
+@router.get("/v1/domains/{domain}/search", response_model=SearchOut)
+@needs(Role.READ)
+def search(
+    domain: str,
+    app: App,
+    query: Annotated[str, Query(max_length=2000, description="what they should be about; at least one word")] = "",
+    stage: PlaybookStage | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 10,
+) -> dict[str, Any]:
+    """The bullets nearest in meaning, of every stage. Nothing is drawn and no receipt is given: this is for looking."""
+    stages = None if stage is None else {stage}
+    vector = app.embedder.embed([check_text("query", query)])
+    hits = app.index.nearest(domain, vector, k=limit, stages=stages).hits[0]
+    return {"bullets": [{**bullet_out(hit.bullet), "similarity": round(hit.similarity, 4)} for hit in hits]}
 
 
 @router.get("/v1/domains/{domain}/bullets/{bullet_id}", response_model=OneBullet)

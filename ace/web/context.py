@@ -9,11 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from ace.bootstrap import App
-from ace.core.exposure import Draws
-from ace.core.validation import check_text
 from ace.models.access import Principal, Role
 from ace.models.insight import Delta, Insight, Vote
-from ace.models.playbook import Context, Selection, Traffic
 from ace.web.access import needs
 from ace.web.described import CONFLICT
 from ace.web.schemas import ContextRequest, ContextResponse, InsightsRequest, InsightsResponse
@@ -29,16 +26,11 @@ IdempotencyKey = Annotated[
 @needs(Role.READ)
 def context(domain: str, body: ContextRequest, caller: Principal, app: App) -> Response:
     """The bullets that fit a task, and a receipt to report with. A domain nobody has taught yet gives none."""
-    check_text("task", body.task, limit=len(body.task))
-    traffic = body.traffic or Traffic(app.settings.env)
-    k = app.settings.k if body.k is None else body.k
-    budget = body.token_budget or app.settings.token_budget
-    own = app.receipts.new_id()
-    draws = Draws(unit=body.session or own, traffic=traffic, shares=app.shares)
-    selection = body.selection or Selection(app.settings.selection)
-    found = app.retrieval.context(domain, body.task, k=k, token_budget=budget, draws=draws, selection=selection)
-    receipt, text = app.receipts.issue(own, found, traffic=traffic, principal=caller.key_id)
-    return Response(json.dumps(_answer(found, receipt.id, text)), media_type="application/json")
+    given = app.advising.give(
+        domain, body.task, k=body.k, token_budget=body.token_budget, traffic=body.traffic, session=body.session,
+        selection=body.selection, principal=caller.key_id,
+    )  # fmt: skip
+    return Response(json.dumps(given.to_json()), media_type="application/json")
 
 
 @router.post("/v1/domains/{domain}/insights", response_model=InsightsResponse, responses=CONFLICT)
@@ -70,14 +62,3 @@ def insights(
 def http_key(given: str | None) -> str | None:
     """The store's name for a caller's idempotency key."""
     return f"http/{given}" if given else None
-
-
-def _answer(found: Context, receipt_id: str, receipt: str) -> dict[str, Any]:
-    bullets = [
-        {"id": one.bullet.id, "content": one.bullet.content, "section": one.bullet.section, "stage": one.bullet.stage,
-         "similarity": round(one.similarity, 4), "score": round(one.score, 4)}
-        for one in found.bullets
-    ]  # fmt: skip
-    return {"domain": found.domain_id, "bullets": bullets, "text": found.text, "tokens": found.tokens,
-            "position": found.position, "held_out": found.held_out, "receipt": receipt,
-            "receipt_id": receipt_id}  # fmt: skip

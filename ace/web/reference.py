@@ -23,8 +23,8 @@ Generated from the code by `python docs/reference/generate.py`. A server tells t
 a browser at `/docs`; [the guide](../guides/http.md) shows the calls in use.
 
 Bodies are strict JSON: no unknown field, no guessing of types. `/v1` needs `Authorization: Bearer ace_…` from the first
-key on; a role includes those before it: read, write, review, admin. Every refusal is a [`ProblemOut`](#problemout), sent
-as `application/problem+json`.
+key on; a role includes those before it: read, write, review, admin. Every refusal is a [`ProblemOut`](#problemout),
+sent as `application/problem+json`.
 
 """
 

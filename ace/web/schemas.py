@@ -181,6 +181,18 @@ class BulletPage(BaseModel):
     next: str | None
 
 
+class FoundBullet(BulletOut):
+    """A bullet and its cosine to the words, -1..1."""
+
+    similarity: float
+
+
+class SearchOut(BaseModel):
+    """The nearest first."""
+
+    bullets: list[FoundBullet]
+
+
 class MoveRequest(Strict):
     """Why."""
 

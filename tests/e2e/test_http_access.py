@@ -39,6 +39,7 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
     "POST /v1/domains/{domain}/rollback": ("review", {"to": "head", "dry_run": True}),
     "POST /v1/domains/{domain}/purge": ("admin", {"episode": "none", "dry_run": True}),
     "GET /v1/domains/{domain}/bullets": ("read", None),
+    "GET /v1/domains/{domain}/search": ("read", None),
     "GET /v1/domains/{domain}/bullets/{bullet_id}": ("read", None),
     "GET /v1/domains/{domain}/bullets/{bullet_id}/history": ("read", None),
     "POST /v1/domains/{domain}/bullets/{bullet_id}/promote": ("review", {"reason": "r"}),
