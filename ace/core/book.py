@@ -45,6 +45,7 @@ from ace.models.plan import (
 from ace.models.playbook import Bullet
 from ace.models.task import FeedbackSource
 
+_NOBODYS = Bullet(id="", domain_id="", content="")  # an e-value does not depend on whose it is
 NOBODY = "local"  # the principal of reports that came without an API key
 
 
@@ -57,6 +58,13 @@ class _Page:
     wins: int = 0
     losses: int = 0
     settled: float | None = None  # the e-value it was decided with
+    counted: float | None = None  # the e-value for good as it stands; None when something has come since
+
+    def e_value(self) -> float:
+        if self.counted is None:
+            played = gather(_NOBODYS, wins=self.wins, losses=self.losses, stakes=self.stakes)
+            self.counted = helpful_e_value(played)
+        return self.counted
 
     def evidence(self, bullet: Bullet) -> Evidence:
         return gather(bullet, chorus=self.voices.chorus(), wins=self.wins, losses=self.losses, stakes=self.stakes)
@@ -99,8 +107,8 @@ class Book:
     def family(self) -> list[float]:
         """The e-values for good of all bullets that were ever tried or replayed, decided ones as they were decided."""
         return [
-            self._e_value(own) if page.settled is None else page.settled
-            for own, page in self._pages.items()
+            page.e_value() if page.settled is None else page.settled
+            for page in self._pages.values()
             if page.stakes or page.wins or page.losses
         ]
 
@@ -122,6 +130,7 @@ class Book:
             case Pairs(bullet_id=own, wins=wins, losses=losses):
                 self._pages[own].wins += wins
                 self._pages[own].losses += losses
+                self._pages[own].counted = None
             case Promote(bullet_id=own, to=to) if to not in NEXT_STAGE:
                 self._settle(own)
             case Quarantine(bullet_id=own):
@@ -148,8 +157,8 @@ class Book:
             if 0.0 < lot.chance < 1.0:
                 trial = Trial(shown=lot.shown, probability=lot.chance, success=seen.success,
                               expected=forecast[0] / forecast[1], weight=WEIGHTS[seen.source])  # fmt: skip
-                stakes = self._pages[lot.bullet_id].stakes
-                stakes[seen.principal or NOBODY] = after(stakes[seen.principal or NOBODY], trial)
+                page, who = self._pages[lot.bullet_id], seen.principal or NOBODY
+                page.stakes[who], page.counted = after(page.stakes[who], trial), None
         forecast[0] += seen.success
         forecast[1] += 1
 
@@ -166,7 +175,4 @@ class Book:
 
     def _settle(self, bullet_id: str) -> None:
         if bullet_id in self._pages and self._pages[bullet_id].settled is None:
-            self._pages[bullet_id].settled = self._e_value(bullet_id)
-
-    def _e_value(self, bullet_id: str) -> float:
-        return helpful_e_value(self._pages[bullet_id].evidence(Bullet(id=bullet_id, domain_id="", content="")))
+            self._pages[bullet_id].settled = self._pages[bullet_id].e_value()
