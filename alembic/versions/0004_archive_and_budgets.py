@@ -12,7 +12,7 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-CHECK = op.f("ck_playbook_bullets_stage_known")
+CHECK = "ck_playbook_bullets_stage_known"
 KNOWN = "stage IN ('shadow', 'staging', 'prod', 'quarantined', 'archived')"
 KNOWN_BEFORE = "stage IN ('shadow', 'staging', 'prod', 'quarantined')"
 SECTIONED = sa.text("section IS NOT NULL")
@@ -46,8 +46,8 @@ def know_stages(known: str) -> None:
     if op.get_context().dialect.name == "sqlite":
         copy_bullets(known)
     else:
-        op.drop_constraint(CHECK, "playbook_bullets")
-        op.create_check_constraint(CHECK, "playbook_bullets", known)
+        op.drop_constraint(op.f(CHECK), "playbook_bullets")
+        op.create_check_constraint(op.f(CHECK), "playbook_bullets", known)
 
 
 def copy_bullets(known: str) -> None:
@@ -65,7 +65,7 @@ def copy_bullets(known: str) -> None:
         sa.Column("created_at", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("domain_id", "id", name=op.f("pk_playbook_bullets")),
         sa.ForeignKeyConstraint(["domain_id"], ["domains.domain_id"], name=op.f("fk_playbook_bullets_domains")),
-        sa.CheckConstraint(known, name=CHECK),
+        sa.CheckConstraint(known, name=op.f(CHECK)),
         sa.CheckConstraint("content <> ''", name=op.f("ck_playbook_bullets_content_said")),
         sa.CheckConstraint("helpful_count >= 0 AND harmful_count >= 0", name=op.f("ck_playbook_bullets_votes_counted")),
         sa.CheckConstraint("born_seq >= 1", name=op.f("ck_playbook_bullets_born_by_entry")),

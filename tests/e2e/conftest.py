@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, say
+from tests.e2e.nursery import nursery
 
 
 def clerk(request: ChatRequest) -> Reply:
@@ -53,10 +54,9 @@ class Ace:
         )
 
     def __call__(self, *words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words, **environment)
-        stdout, stderr = process.communicate(timeout=240)
-        assert process.returncode == code, f"exit {process.returncode}, expected {code}\n{stdout}\n{stderr}"
-        return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+        done = nursery().run(*words, cwd=self.home, env={**self.environment, **environment})
+        assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json").stdout)

@@ -47,7 +47,7 @@ def offered(script: Path, environment: dict[str, str], *words: str) -> list[str]
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        pytest.param(["re"], ["report", "release", "review"], id="nouns-and-verbs"),
+        pytest.param(["re"], ["replay", "report", "release", "review"], id="nouns-and-verbs"),
         pytest.param(["db", "back"], ["backup", "backups"], id="verbs-of-a-noun"),
         pytest.param(["keys", "create", "--role", ""], ["read", "write", "review", "admin"], id="choices"),
         pytest.param(["keys", "create", "--ex"], ["--expires"], id="options"),

@@ -166,6 +166,7 @@ def test_a_reader_finds_no_way_to_change_anything(browser: Browser, guarded: Wor
         page.goto(f"{guarded.url}/sign-in")
         page.get_by_label("API key").fill(guarded.keys["read"])
         page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
         page.goto(at("/domains/{d}/bullets/{b}", guarded))
         expect(page.get_by_label("Reason")).to_have_count(0)
         expect(page.get_by_role("link", name="Review")).to_have_count(0)
