@@ -64,7 +64,16 @@ def links_out_as_paths(app: Any, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(named, source[0])
 
 
+def other_guides_too(app: Any, page: str, source: list[str]) -> None:
+    """A guide that `index.md` does not name yet stands at the end of the guides."""
+    if page == "index":
+        every = {f"guides/{file.stem}" for file in (Path(app.srcdir) / "guides").glob("*.md")}
+        others = sorted(every - set(source[0].splitlines()))
+        source[0] = source[0].replace("(the other guides)\n", "".join(f"{name}\n" for name in others))
+
+
 def setup(app: Any) -> None:
     app.add_lexer("cron", TextLexer)
     app.connect("source-read", links_out_as_paths)
+    app.connect("source-read", other_guides_too)
     app.connect("autodoc-process-docstring", tables_as_they_are)

@@ -36,5 +36,5 @@ def test_the_guides_reflector_learns(tmp_path: Path, models_dir: Path) -> None:
 
 def test_the_example_of_the_python_page_runs(tmp_path: Path, models_dir: Path) -> None:
     page = (PAGE.parents[1] / "reference/python.rst").read_text()
-    code = textwrap.dedent(page.split(".. code-block:: python\n")[1].split("\nThe parts")[0])
+    code = textwrap.dedent(page.split(".. code-block:: python\n")[1].split("\n.. autoclass")[0])
     assert run_python(code, home=tmp_path, environment={**os.environ, "ACE_MODELS_DIR": str(models_dir)}) == "\n"
