@@ -36,7 +36,7 @@ docs: setup      ## execute every documented block
 	@$(BIN)/python -m pytest tests/docs
 
 site: setup      ## the documentation as a site, in docs/_build; a warning is an error
-	@$(BIN)/python -m sphinx -W --keep-going -q -j 2 -b html docs docs/_build
+	@$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html docs docs/_build
 
 LOCK   := pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml

@@ -6,6 +6,7 @@ The pages stay plain Markdown that reads the same in the repository. Navigation 
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,20 @@ html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 _LINK = re.compile(r"\[(?P<words>[^\[\]]+)\]\((?P<target>\.\./[^)#\s]+)\)")
-_TABLE = re.compile(r"\S {2,}\S")
+_COLUMNS = re.compile(r"\S {2,}\S")
 
 
-def tables_as_they_are(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """A paragraph of aligned columns in a docstring keeps its lines."""
+def columns_as_they_are(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """A paragraph of aligned columns, or one that is indented, keeps its form."""
     del app, what, name, thing, options
-    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip())
-    lines[:] = "\n\n".join(_kept(one) if _TABLE.search(one) else one for one in paragraphs).splitlines()
+    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
+    lines[:] = "\n\n".join(
+        _kept(one) if _COLUMNS.search(one) or one.startswith(" ") else one for one in paragraphs
+    ).splitlines()
 
 
 def _kept(paragraph: str) -> str:
-    return "\n".join(f"| ``{line}``" if line.strip() else "|" for line in paragraph.splitlines())
+    return ".. code-block:: text\n\n" + textwrap.indent(textwrap.dedent(paragraph), "   ")
 
 
 def links_out_as_paths(app: Any, page: str, source: list[str]) -> None:
@@ -64,7 +67,16 @@ def links_out_as_paths(app: Any, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(named, source[0])
 
 
+def other_guides_too(app: Any, page: str, source: list[str]) -> None:
+    """A guide that `index.md` does not name yet stands at the end of the guides."""
+    if page == "index":
+        every = {f"guides/{file.stem}" for file in (Path(app.srcdir) / "guides").glob("*.md")}
+        others = sorted(every - set(source[0].splitlines()))
+        source[0] = source[0].replace("(the other guides)\n", "".join(f"{name}\n" for name in others))
+
+
 def setup(app: Any) -> None:
     app.add_lexer("cron", TextLexer)
     app.connect("source-read", links_out_as_paths)
-    app.connect("autodoc-process-docstring", tables_as_they_are)
+    app.connect("source-read", other_guides_too)
+    app.connect("autodoc-process-docstring", columns_as_they_are)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from pathlib import Path
 
 from tests.docs.walk import python_blocks, run_python
@@ -31,3 +32,9 @@ def test_the_guides_reflector_learns(tmp_path: Path, models_dir: Path) -> None:
     *lines, bullets = said.splitlines()
     assert lines == ["e1 done 1 added", "e2 done 0 added"]
     assert json.loads(bullets) == [["Call the field 'email', not 'mail'.", "shadow", "e1"]]
+
+
+def test_the_example_of_the_python_page_runs(tmp_path: Path, models_dir: Path) -> None:
+    page = (PAGE.parents[1] / "reference/python.rst").read_text()
+    code = textwrap.dedent(page.split(".. code-block:: python\n")[1].split("\n.. autoclass")[0])
+    assert run_python(code, home=tmp_path, environment={**os.environ, "ACE_MODELS_DIR": str(models_dir)}) == "\n"
