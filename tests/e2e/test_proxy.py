@@ -240,6 +240,14 @@ def test_a_domain_that_is_none_is_refused(server: Server, provider: FakeProvider
     assert provider.requests == []
 
 
+def test_pages_of_other_sites_may_not_use_it(server: Server, provider: FakeProvider) -> None:
+    for origin, status in (("https://evil.example", 403), ("null", 403), ("http://localhost:3000", 200)):
+        assert ask(server, "chat/completions", {"messages": [USER]}, Origin=origin).status_code == status
+    for host in ("evil.example", "evil.example:8000"):
+        assert ask(server, "chat/completions", {"messages": [USER]}, Host=host).status_code == 403
+    assert len(provider.requests) == 1
+
+
 def test_figures_know_the_proxy_by_its_template(server: Server, provider: FakeProvider) -> None:
     ask(server, "chat/completions", {"messages": [USER]})
     assert 'route="/proxy/{domain}/v1/chat/completions"' in server.ask("GET", "/metrics").text

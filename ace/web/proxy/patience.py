@@ -1,12 +1,13 @@
 """Our own work for a request, of which nobody waits longer than a moment: done in time, or gone on without.
 
-Work that was left behind goes on in its thread; while too much of it does, nobody waits at all.
+Work that was left behind is not begun, or goes on in its thread; while too much of it does, nobody waits at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from threading import Event
 from typing import Any, Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -43,9 +44,17 @@ class Patience:
         self._limiter = self._limiter or CapacityLimiter(self._at_once)  # belongs to the event loop it is made in
         if len(self._left_behind) >= self._at_once:
             return Outcome(error=Late("busy"))
-        task = asyncio.ensure_future(to_thread.run_sync(work, limiter=self._limiter))
+        late = Event()
+
+        def unless_late() -> T:
+            if late.is_set():
+                raise Late("slow")
+            return work()
+
+        task = asyncio.ensure_future(to_thread.run_sync(unless_late, limiter=self._limiter))
         done, _ = await asyncio.wait({task}, timeout=self._seconds)
         if not done:
+            late.set()
             self._left_behind.add(task)
             task.add_done_callback(self._forget)
             return Outcome(error=Late("slow"))
