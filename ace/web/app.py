@@ -47,7 +47,7 @@ def create(app: App | None = None) -> Asgi:
     settings = ace.settings
     logs.configure(settings, "server", stream=sys.stdout)
     routes = api(ace)
-    proxy = routes.state.proxy = Proxy(ace, routes.state.gate, ace.observe_request)
+    proxy = routes.state.proxy = Proxy(ace, routes.state.gate)
     border = Border(
         routes, max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
         observe=ace.observe_request, dress=dressed,

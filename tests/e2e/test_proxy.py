@@ -225,6 +225,7 @@ def test_an_answer_that_breaks_off_is_not_made_to_look_whole(server: Server, pro
     provider.breaks_after = 2
     with pytest.raises(httpx.RemoteProtocolError):
         ask(server, "chat/completions", {"messages": [USER], "stream": True})
+    assert 'ace_proxy_requests_total{outcome="broken"} 1' in server.ask("GET", "/metrics").text
 
 
 WRONG_ADDRESSES = ("/proxy/customer-a", "/proxy/customer-a/v2/x", "/proxy/a/b/v1/x", "/proxy/customer-a/v1/")
@@ -248,9 +249,16 @@ def test_pages_of_other_sites_may_not_use_it(server: Server, provider: FakeProvi
     assert len(provider.requests) == 1
 
 
-def test_figures_know_the_proxy_by_its_template(server: Server, provider: FakeProvider) -> None:
+def test_figures_tell_the_proxy_from_the_interface(server: Server, provider: FakeProvider) -> None:
+    provider.refuses = 500
     ask(server, "chat/completions", {"messages": [USER]})
-    assert 'route="/proxy/{domain}/v1/chat/completions"' in server.ask("GET", "/metrics").text
+    ask(server, "models", {})
+    told = server.ask("GET", "/metrics").text
+    assert (
+        'ace_proxy_requests_total{outcome="bullets"}' in told and 'ace_proxy_requests_total{outcome="passed"}' in told
+    )
+    assert "ace_proxy_delay_seconds_count" in told
+    assert "/proxy/" not in told, "a provider's errors and its slowness are not this server's"
 
 
 def test_no_key_and_no_prompt_is_logged(server: Server, provider: FakeProvider) -> None:

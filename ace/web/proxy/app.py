@@ -34,7 +34,7 @@ from ace.errors import (
 )
 from ace.models.access import Role
 from ace.web.access import Gate
-from ace.web.border import Observe, Receive, Scope, Send, read
+from ace.web.border import Receive, Scope, Send, read
 from ace.web.problems import Problem, problem_of
 from ace.web.proxy.patience import Late, Outcome, Patience
 from ace.web.proxy.upstream import Headers, Outgoing, Upstream
@@ -64,6 +64,7 @@ class Wish:
 class Advised:
     """The body to send on, and the headers that tell what was done; or why it was refused."""
 
+    outcome: str
     body: bytes
     headers: Headers = ()
     refused: AceError | None = None
@@ -72,45 +73,53 @@ class Advised:
 class Proxy:
     """The proxy of one server process."""
 
-    def __init__(self, app: App, gate: Gate, observe: Observe) -> None:
+    def __init__(self, app: App, gate: Gate) -> None:
         given = app.settings
-        self._app, self._gate, self._observe = app, gate, observe
+        self._app, self._gate = app, gate
         self._providers = {"openai": given.upstream_openai_url, "anthropic": given.upstream_anthropic_url}
         self._max_body = given.proxy_max_body_bytes
         self._patience, self._upstream = Patience(given.proxy_patience_s), Upstream(given.proxy_timeout_s)
         self._told: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, statuses = time.perf_counter(), [500]
-
-        async def watched(message: dict[str, object]) -> None:
-            if message["type"] == "http.response.start":
-                statuses[0] = int(str(message["status"]))
-            await send(message)
-
-        wish = self._wish(scope)
-        scope["route"] = SimpleNamespace(path=wish.route if isinstance(wish, Wish) else "unknown")
+        started = time.perf_counter()
+        taken = await self._take(scope, receive)
+        if isinstance(taken, Problem):
+            self._app.observe_proxied("refused", time.perf_counter() - started)
+            await taken(scope, receive, send)
+            return
+        wish, body = taken
+        advised = self._settled(await self._patience.of(lambda: self._advise(wish, Request(scope), body)), wish, body)
+        delay, outcome = time.perf_counter() - started, "broken"
         try:
-            problem = wish if isinstance(wish, Problem) else await self._serve(wish, scope, receive, watched)  # type: ignore[arg-type]
-            if problem is not None:
-                await problem(scope, receive, watched)  # type: ignore[arg-type]
+            problem = await self._pass_on(advised, wish, scope, receive, send)
+            outcome = advised.outcome if problem is None or advised.refused else "unanswered"
         finally:
-            self._observe(scope["method"], scope["route"].path, statuses[0], time.perf_counter() - started)
+            self._app.observe_proxied(outcome, delay)
+        if problem is not None:
+            await problem(scope, receive, send)
 
     async def close(self) -> None:
         """End the connections that are kept."""
         await self._upstream.close()
 
-    async def _serve(self, wish: Wish, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        headers: Headers = scope["headers"]
-        body = await read(receive, _header(headers, b"content-length"), self._max_body)
+    async def _take(self, scope: Scope, receive: Receive) -> tuple[Wish, bytes] | Problem:
+        wish = self._wish(scope)
+        scope["route"] = SimpleNamespace(path=wish.route if isinstance(wish, Wish) else "unknown")
+        if isinstance(wish, Problem):
+            return wish
+        body = await read(receive, _header(scope["headers"], b"content-length"), self._max_body)
         if body is None:
             detail = f"The body is larger than {self._max_body:,} bytes. Raise ACE_PROXY_MAX_BODY_BYTES, or send less."
             return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"})
-        advised = self._settled(await self._patience.of(lambda: self._advise(wish, Request(scope), body)), wish, body)
+        return wish, body
+
+    async def _pass_on(
+        self, advised: Advised, wish: Wish, scope: Scope, receive: Receive, send: Send
+    ) -> Problem | None:
         if advised.refused is not None:
             return problem_of(advised.refused)
-        outgoing = Outgoing(method=scope["method"], url=wish.url, headers=headers, body=advised.body,
+        outgoing = Outgoing(method=scope["method"], url=wish.url, headers=scope["headers"], body=advised.body,
                             added=advised.headers)  # fmt: skip
         return await self._upstream.pass_on(outgoing, receive, send)
 
@@ -134,9 +143,9 @@ class Proxy:
         try:
             caller = self._gate.visit(request, request.headers.get("x-ace-key"), Role.READ, wish.domain)
         except REFUSALS as refusal:
-            return Advised(body=body, refused=refusal)
+            return Advised(outcome="refused", body=body, refused=refusal)
         if wish.dialect is None:
-            return Advised(body=body)
+            return Advised(outcome="passed", body=body)
         try:
             text = body.decode()
             prompt = understand(wish.dialect, text)
@@ -148,7 +157,7 @@ class Proxy:
         advice = self._app.advising.give(wish.domain, prompt.task, session=session, principal=caller.key_id)
         shown = [scored.bullet for scored in advice.context.bullets]
         told = [(b"ace-receipt", advice.receipt.encode()), (b"ace-bullets", str(len(shown)).encode())]
-        given = Advised(body=body, headers=told)
+        given = Advised(outcome="bullets" if shown else "none", body=body, headers=told)
         return replace(given, body=apply(text, [prompt.place(framed(shown))]).encode()) if shown else given
 
     def _settled(self, outcome: Outcome[Advised], wish: Wish, body: bytes) -> Advised:
@@ -161,12 +170,12 @@ class Proxy:
             bug = outcome.error if not isinstance(outcome.error, AceError | Late) else None
             log.warning("proxy_without_bullets", exc_info=bug,
                         extra={"domain": wish.domain[:64], "reason": why, "error": str(outcome.error)})  # fmt: skip
-        return skipped(body, why) if wish.dialect else Advised(body=body)
+        return skipped(body, why) if wish.dialect else Advised(outcome=why, body=body)
 
 
 def skipped(body: bytes, why: str) -> Advised:
     """As it came, and why."""
-    return Advised(body=body, headers=[(b"ace-bullets", b"0"), (b"ace-skipped", why.encode())])
+    return Advised(outcome=why, body=body, headers=[(b"ace-bullets", b"0"), (b"ace-skipped", why.encode())])
 
 
 def _header(headers: Headers, name: bytes) -> bytes:
