@@ -302,6 +302,12 @@ class App:
 
         metrics.request_answered(method, route, status, seconds)
 
+    def observe_proxied(self, outcome: str, seconds: float) -> None:
+        """One model request went through the proxy."""
+        from ace.utils import metrics
+
+        metrics.request_proxied(outcome, seconds)
+
     @contextmanager
     def observed(self, component: str) -> Iterator[None]:
         """This process counts into the data directory's metrics, and traces where the settings say.

@@ -117,6 +117,13 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, description="server processes")
     request_deadline_s: float = Field(10, gt=0, description="seconds one request may take in all")
     max_body_bytes: int = Field(1_000_000, ge=1, description="a larger request body is refused unread")
+    upstream_openai_url: str | None = Field(None, description="the proxy's OpenAI-compatible /v1; default: none")
+    upstream_anthropic_url: str | None = Field(
+        None, description="the proxy's Anthropic-compatible /v1, such as https://api.anthropic.com/v1; default: none"
+    )
+    proxy_patience_s: float = Field(0.25, gt=0, description="seconds the proxy looks for bullets before it goes on")
+    proxy_timeout_s: float = Field(600, gt=0, description="seconds a provider behind the proxy may be silent")
+    proxy_max_body_bytes: int = Field(64_000_000, ge=1, description="a larger body to the proxy is refused unread")
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPTS = ("startup", "embedding", "retrieval", "merge", "curator_pairs", "backup", "http_context")
+SCRIPTS = ("startup", "embedding", "retrieval", "merge", "curator_pairs", "backup", "http_context", "proxy")
 
 for script in SCRIPTS:
     print(f"\n# {script}", flush=True)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from ace.core.validation import check_text
 from ace.errors import InvalidInput
 from ace.models.evidence import Worth
 from ace.models.insight import Insight
@@ -27,7 +28,7 @@ from ace.sdk import values
 from ace.sdk.values import Context, Found, Learned, Progress, Reported
 
 T = TypeVar("T")
-MAX_K, MAX_PAGE = 100, 500
+MAX_K, MAX_PAGE, MAX_QUERY = 100, 500, 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +95,11 @@ def bullets(domain: str, stage: PlaybookStage | str | None, section: Section | s
 
 def search(domain: str, words: str, stage: PlaybookStage | str | None, limit: int) -> Call[list[Found]]:
     """The bullets nearest in meaning."""
-    asked = {"query": words, "stage": stage and _one_of(PlaybookStage, "stage", stage), "limit": _page(limit)}
+    asked = {
+        "query": check_text("query", words, MAX_QUERY),
+        "stage": stage and _one_of(PlaybookStage, "stage", stage),
+        "limit": _page(limit),
+    }
     return Call(name="search", domain=domain, path="search", given=_said(asked), read=values.found)
 
 

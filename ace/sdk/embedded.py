@@ -92,9 +92,8 @@ def _bullets(app: App, domain: str, given: Given) -> Any:
 
 
 def _search(app: App, domain: str, given: Given) -> Any:
-    words = check_text("query", given["query"])
     stages = {PlaybookStage(given["stage"])} if "stage" in given else None
-    hits = app.index.nearest(domain, app.embedder.embed([words]), k=given["limit"], stages=stages).hits[0]
+    hits = app.index.nearest(domain, app.embedder.embed([given["query"]]), k=given["limit"], stages=stages).hits[0]
     return {"bullets": [{**_shown(hit.bullet), "similarity": round(hit.similarity, 4)} for hit in hits]}
 
 

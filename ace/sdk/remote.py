@@ -10,6 +10,7 @@ Every call may be sent twice: reports are known by their episode, lessons by the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from ace.sdk.calls import Call
 
 T = TypeVar("T")
 PAUSES: Mapping[str, Any] = {"wait_initial": 0.1, "wait_max": 2.0, "wait_jitter": 0.1}
+SHORTEST_S = 0.05  # an attempt is given at least this
 BY_STATUS: Mapping[int, type[AceError]] = {
     401: errors.Unauthenticated,
     403: errors.Forbidden,
@@ -42,10 +44,19 @@ class Address:
         self.options: Mapping[str, Any] = {
             "base_url": url.rstrip("/"),
             "headers": {"Authorization": f"Bearer {key}"} if key else {},
-            "timeout": timeout,
         }
         self.timeout = timeout
-        self.tries: Mapping[str, Any] = {"on": again, "attempts": attempts, "timeout": timeout, **PAUSES}
+        self.tries: Mapping[str, Any] = {"on": self.again, "attempts": attempts, "timeout": timeout, **PAUSES}
+
+    def again(self, error: Exception) -> bool | float:
+        """Whether to try once more; of a limit, after how many seconds."""
+        if isinstance(error, TooManyRequests):
+            return error.retry_after if error.retry_after < self.timeout else False
+        return isinstance(error, Outage | errors.ModelError)
+
+    def left(self, since: float) -> float:
+        """Seconds that a call begun at `since` may still take."""
+        return max(self.timeout - (time.monotonic() - since), SHORTEST_S)
 
 
 class Remote:
@@ -56,10 +67,11 @@ class Remote:
 
     def send(self, call: Call[T]) -> T:
         """The answer. Raises what the server meant; Outage when it cannot be reached."""
+        begun = time.monotonic()
         for attempt in stamina.retry_context(**self._address.tries):
             with attempt:
                 try:
-                    response = self._client.request(**request(call))
+                    response = self._client.request(**request(call), timeout=self._address.left(begun))
                 except httpx.TransportError as error:
                     raise unreachable(error, self._client.base_url) from error
                 return call.read(answer(response))
@@ -78,11 +90,12 @@ class AsyncRemote:
 
     async def send(self, call: Call[T]) -> T:
         """The answer, as above."""
+        begun = time.monotonic()
         async for attempt in stamina.retry_context(**self._address.tries):
             with attempt:
                 try:
-                    async with asyncio.timeout(self._address.timeout):
-                        response = await self._client.request(**request(call))
+                    async with asyncio.timeout(self._address.left(begun)):
+                        response = await self._client.request(**request(call), timeout=None)
                 except (httpx.TransportError, TimeoutError) as error:
                     raise unreachable(error, self._client.base_url) from error
                 return call.read(answer(response))
@@ -127,13 +140,6 @@ def told(status: int, problem: Mapping[str, Any], retry_after: str) -> AceError:
     if status == 429:
         return errors.BudgetExhausted(detail)
     return errors.UserError(detail) if str(title).startswith("The server is not set up") else Outage(detail)
-
-
-def again(error: Exception) -> bool | float:
-    """Whether to try once more; of a limit, after how many seconds."""
-    if isinstance(error, TooManyRequests):
-        return error.retry_after
-    return isinstance(error, Outage | errors.ModelError)
 
 
 def unreachable(error: Exception, url: httpx.URL) -> Outage:

@@ -117,6 +117,12 @@ def request_answered(method: str, route: str, status: int, seconds: float) -> No
     observe("ace_http_request_duration_seconds", seconds, route)
 
 
+def request_proxied(outcome: str, seconds: float) -> None:
+    """Count one model request, and how long our side held it up."""
+    count("ace_proxy_requests_total", outcome)
+    observe("ace_proxy_delay_seconds", seconds)
+
+
 def entries_committed(entries: Sequence[Entry]) -> None:
     """Count what a transaction has journalled."""
     for entry in entries:

@@ -67,6 +67,9 @@ FAMILIES = (
     _histogram("batch_merge_duration_seconds", SECONDS, "Seconds of one merge, failed ones too."),
     _counter("http_requests_total", "Requests answered.", "method", "route", "status"),
     _histogram("ace_http_request_duration_seconds", SECONDS, "Seconds until a request was answered.", "route"),
+    _counter("ace_proxy_requests_total", "Model requests through the proxy: with bullets, none that fits, passed as no "
+             "completion, refused, unanswered or broken by the provider, or why they went on without us.", "outcome"),
+    _histogram("ace_proxy_delay_seconds", SECONDS, "Seconds until a model request was sent on."),
     _gauge("circuit_breaker_state", Source.DATABASE, "1 for the state a breaker is in, 0 for the others.",
            "name", "state"),
     _counter("circuit_breaker_failures_total", "Calls a breaker has seen fail.", "name", source=Source.DATABASE),

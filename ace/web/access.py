@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from fastapi import Path, Request
 from fastapi.params import Query as QueryInfo
@@ -48,6 +49,17 @@ class Gate:
     def enter(self, request: Request, role: Role, domain_id: str | None) -> Principal:
         """The caller. Raises Unauthenticated, Forbidden, NotFound, TooManyRequests, InvalidInput."""
         return self.admit(self._caller(request), role, domain_id)
+
+    def visit(self, request: Request, token: str | None, role: Role, domain_id: str) -> Principal:
+        """The same for a key that came as X-ACE-Key, because `Authorization` is somebody else's."""
+        here = self.local(request)
+        origin = request.headers.get("origin")
+        if here is not None and origin is not None and urlsplit(origin).hostname not in LOCAL_NAMES:
+            raise Forbidden("Without API keys no page of another site may ask. Make a key: `ace keys create`.")
+        if here is None and not token:
+            raise Unauthenticated("No API key was given. Send it as `X-ACE-Key: ace_…`.")
+        caller = here or self.trying(request, lambda: self._app.keys.authenticate(str(token).strip()))
+        return self.admit(caller, role, domain_id)
 
     def admit(self, caller: Principal, role: Role, domain_id: str | None) -> Principal:
         """The caller, who may do this here. Raises Forbidden, NotFound, TooManyRequests, InvalidInput."""

@@ -30,11 +30,12 @@ from ace.web import (
     reviews,
 )
 from ace.web.access import Gate
-from ace.web.border import Asgi, Border, broken
+from ace.web.border import Asgi, Border, Receive, Scope, Send, broken
 from ace.web.described import DescribedApi
 from ace.web.pages import site
 from ace.web.pages.refusals import dressed
 from ace.web.problems import Problem, invalid, problem_of
+from ace.web.proxy.app import PREFIX, Proxy
 
 GUARDED = (context, episodes, domains, bullets, evidence, reviews, history, administration)
 BEARER = HTTPBearer(auto_error=False, description="an API key, as `ace keys create` prints it")
@@ -45,11 +46,24 @@ def create(app: App | None = None) -> Asgi:
     ace = app or App()
     settings = ace.settings
     logs.configure(settings, "server", stream=sys.stdout)
+    routes = api(ace)
+    proxy = routes.state.proxy = Proxy(ace, routes.state.gate)
     border = Border(
-        api(ace), max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
+        routes, max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
         observe=ace.observe_request, dress=dressed,
     )  # fmt: skip
-    return TracedRequests(border)
+    return TracedRequests(Fork(proxy, border))
+
+
+class Fork:
+    """Model requests to the proxy, which no border holds up; all the rest to the border."""
+
+    def __init__(self, proxy: Asgi, border: Asgi) -> None:
+        self._proxy, self._border = proxy, border
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        to_proxy = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (self._proxy if to_proxy else self._border)(scope, receive, send)
 
 
 def api(ace: App) -> FastAPI:
@@ -77,6 +91,8 @@ def api(ace: App) -> FastAPI:
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     with made.state.ace.serving():
         yield
+    if proxy := getattr(made.state, "proxy", None):
+        await proxy.close()
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from ace.core.ports import BulletFilter
 from ace.core.validation import check_text
 from ace.errors import InvalidInput, NotFound
 from ace.models.access import Role
-from ace.models.playbook import Bullet, PlaybookStage, Section
+from ace.models.playbook import Bullet, PlaybookStage, Section, normalise
 from ace.services.stewardship import Move
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
@@ -51,11 +51,15 @@ def list_bullets(
 def search(
     domain: str,
     app: App,
-    query: Annotated[str, Query(max_length=2000, description="what they should be about; at least one word")] = "",
+    query: Annotated[
+        str, Query(max_length=2000, description="what they should be about; nothing is found without")
+    ] = "",
     stage: PlaybookStage | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 10,
 ) -> dict[str, Any]:
     """The bullets nearest in meaning, of every stage. Nothing is drawn and no receipt is given: this is for looking."""
+    if not normalise(query):
+        return {"bullets": []}
     stages = None if stage is None else {stage}
     vector = app.embedder.embed([check_text("query", query)])
     hits = app.index.nearest(domain, vector, k=limit, stages=stages).hits[0]

@@ -272,6 +272,22 @@ def test_a_call_is_sent_again_after_an_outage_and_means_the_same() -> None:
         assert fake.requests[0].path == "/v1/domains/a/episodes"
 
 
+def limited(seconds: int) -> Reply:
+    problem = {"title": "Too many requests", "detail": f"Too many requests; try again in {seconds} s."}
+    headers = {"Retry-After": str(seconds), "Content-Type": "application/problem+json"}
+    return Reply(code=429, headers=headers, raw=json.dumps(problem).encode())
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(1, 2), (30, 1)])
+def test_a_limit_is_waited_for_if_there_is_time(seconds: int, calls: int, runner: asyncio.Runner) -> None:
+    with ScriptedLLM([limited(seconds), limited(30)]) as fake:
+        waiting = Waiting(AsyncPlaybook("a", url=fake.url.removesuffix("/v1")), runner)
+        with pytest.raises(TooManyRequests, match="try again in 30 s"):
+            waiting.context("a task")
+        waiting.close()
+        assert len(fake.requests) == calls
+
+
 @pytest.mark.parametrize("colour", ["waits", "async"])
 def test_a_silent_server_is_left_in_time(colour: str, runner: asyncio.Runner) -> None:
     with ScriptedLLM([hang()]) as fake:
