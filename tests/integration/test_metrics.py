@@ -103,6 +103,7 @@ def test_no_metric_is_labelled_by_what_has_no_end() -> None:
         "outcome",
         "family",
         "reason",
+        "action",
     }
     assert {label for family in FAMILIES for label in family.labels} <= few
 
