@@ -91,6 +91,15 @@ def pytest_configure(config: pytest.Config) -> None:
         allow(urlsplit(server).hostname or "")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `full` is run with --full alone."""
+    if config.getoption("--full"):
+        return
+    for_full = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=for_full)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 def allow(host: str) -> None:
     ALSO_ALLOWED.add(host)
     if not is_this_machine(host):

@@ -101,7 +101,9 @@ def at(view: str, world: World, domain: str = DESK) -> str:
     return world.url + view.format(d=domain, b=own)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "look", ["dark", "phone", *(pytest.param(look, marks=pytest.mark.full) for look in ("light", "wide"))]
+)
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_page_can_be_used_by_everybody(browser: Browser, world: World, view: str, look: str) -> None:
     """No barrier that axe-core knows, nothing wider than the screen; and a picture for people to look at."""
