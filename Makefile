@@ -22,7 +22,7 @@ demo: setup      ## learn from a small real task set with a real local model; un
 	@$(BIN)/ace demo
 
 test: setup      ## every test, on SQLite and on a real Postgres
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: setup     ## ruff, mypy --strict, the stairs
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

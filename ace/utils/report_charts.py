@@ -133,13 +133,17 @@ def growth(steps: Sequence[StepRecord]) -> Chart | None:
     )
 
 
+SHORTEST_S = 1e-6  # what took less was not measured
+
+
 def histogram(latencies: Sequence[float]) -> Chart | None:
     """How long answers took; the last bar holds all that took longer than twice the 95th percentile."""
-    if len(latencies) < 2 or max(latencies) <= 0:
+    if len(latencies) < 2 or max(latencies) < SHORTEST_S:
         return None
     p50, p95 = percentile(latencies, 0.5), percentile(latencies, 0.95)
-    width = _nice_step(min(max(latencies), 2 * p95) / BARS)
-    last = max(1, math.ceil(min(max(latencies), 2 * p95) / width)) - 1
+    reach = min(max(latencies), max(2 * p95, SHORTEST_S))
+    width = _nice_step(reach / BARS)
+    last = max(1, math.ceil(reach / width)) - 1
     counts = [0] * (last + 1)
     for latency in latencies:
         counts[min(last, int(latency / width))] += 1

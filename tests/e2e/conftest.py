@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, say
-from tests.e2e.nursery import nursery
 
 
 def clerk(request: ChatRequest) -> Reply:
@@ -54,6 +53,8 @@ class Ace:
         )
 
     def __call__(self, *words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        from tests.e2e.nursery import nursery  # not where a site has only the smoke test and this file
+
         done = nursery().run(*words, cwd=self.home, env={**self.environment, **environment})
         assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
         return done

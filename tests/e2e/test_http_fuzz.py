@@ -1,7 +1,7 @@
 """Requests nobody would write by hand, against a real server: schemathesis makes them from /openapi.json.
 
 Every answer is held against the description: status, media type, headers, schema; what breaks the schema must be
-refused, what fits it accepted, a key asked for wherever one is said to be needed. ACE_FUZZ_EXAMPLES (default 100) says
+refused, what fits it accepted, a key asked for wherever one is said to be needed. ACE_FUZZ_EXAMPLES (default 50) says
 how many requests each operation gets by chance, besides those that are made from its description without any.
 """
 
@@ -21,7 +21,7 @@ import pytest
 
 from tests.e2e.servers import Server, free_port, serving, stop, wait_until
 
-EXAMPLES = int(os.environ.get("ACE_FUZZ_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ACE_FUZZ_EXAMPLES", "50"))
 DOMAIN = "fuzzed"
 CONFIG = """
 headers = {{ Authorization = "Bearer {key}" }}

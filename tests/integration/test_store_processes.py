@@ -243,7 +243,7 @@ def sweep(url: str, make: Callable[[Database], PlaybookRepository], stride: int)
     return left
 
 
-@pytest.mark.parametrize(("kind", "stride"), [("sqlite", 2), ("postgres", 9)])
+@pytest.mark.parametrize(("kind", "stride"), [("sqlite", 5), ("postgres", 9)])
 def test_killed_at_any_line_a_batch_is_there_or_it_is_not(
     request: pytest.FixtureRequest, kind: str, stride: int
 ) -> None:
