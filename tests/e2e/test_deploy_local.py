@@ -131,8 +131,8 @@ def test_a_release_that_fails_its_smoke_test_gives_way(site: Site) -> None:
     good = site.commit("good")
     assert "17 passed" in site.deploy()
 
-    door = site.checkout / "ace" / "web" / "context.py"
-    door.write_text(door.read_text().replace('"bullets": bullets,', '"bullets": [],'))
+    advice = site.checkout / "ace" / "services" / "advising.py"
+    advice.write_text(advice.read_text().replace('"bullets": bullets,', '"bullets": [],'))
     site.commit("ready, but shows nothing")
     said = site.deploy(code=5)
     assert "the smoke tests failed; rolling back" in said

@@ -220,7 +220,9 @@ def in_place(folder: Path) -> Workshop:
 
 
 def around_the_commit(sweep: Sweep) -> Sequence[int]:
-    return range(sweep.commit() - AROUND, sweep.lines)
+    """Outwards from where it seems to be: which line is the n-th depends a little on the clock."""
+    commit = sweep.commit()
+    return sorted(range(max(1, commit - 8 * AROUND), sweep.lines), key=lambda line: abs(line - commit))
 
 
 def towards_the_end(sweep: Sweep) -> Sequence[int]:
