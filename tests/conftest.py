@@ -100,6 +100,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The tests of one xdist_group in one process. xdist 3.8 marks groups in a field that pytest 9.2 does not read."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByFile(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else nodeid
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+TOGETHER = {"tests/docs/test_site.py", "tests/e2e/test_http_access.py", "tests/e2e/test_page_doors.py",
+            "tests/e2e/test_pages.py"}  # fmt: skip
+"""Files whose tests share something that takes long to make."""
+
+
 def allow(host: str) -> None:
     ALSO_ALLOWED.add(host)
     if not is_this_machine(host):
