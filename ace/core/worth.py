@@ -9,7 +9,6 @@ playbook, shown with the chance 1 - holdout (`ace.core.trials`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from ace.core.statistics import share
 from ace.core.trials import Stakes, Trial, after, e_value_of_all
@@ -41,14 +40,6 @@ class Comparison:
             helps=helps,
             harms=harms,
         )
-
-
-def worth(outcomes: Iterable[tuple[bool, bool]], *, holdout: float) -> Worth:
-    """From (held out, success) of each task, in order; `holdout` is the share that was held out by lot."""
-    comparison = Comparison()
-    for was_held_out, success in outcomes:
-        comparison.add(held_out=was_held_out, holdout=holdout, success=success)
-    return comparison.worth()
 
 
 def unpaired_difference(right: int, n: int, other_right: int, other_n: int) -> Interval:

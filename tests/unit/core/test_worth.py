@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ace.core.worth import unpaired_difference, worth
+from ace.core.worth import Comparison, unpaired_difference
+from ace.models.evidence import Worth
 
 COUNT = st.integers(1, 500)
+
+
+def worth(outcomes: Iterable[tuple[bool, bool]], *, holdout: float) -> Worth:
+    """From (held out, success) of each task, in order."""
+    comparison = Comparison()
+    for held_out, success in outcomes:
+        comparison.add(held_out=held_out, holdout=holdout, success=success)
+    return comparison.worth()
 
 
 @pytest.mark.parametrize(
