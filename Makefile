@@ -38,11 +38,11 @@ docs: setup      ## execute every documented block
 site: setup      ## the documentation as a site, in docs/_build; a warning is an error
 	@$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html docs docs/_build
 
-LOCK   := pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+LOCK   := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:            ## resolve pyproject.toml into requirements.lock and, for the image, requirements-runtime.lock
-	@$(BIN)/uv $(LOCK) --group dev -o requirements.lock
-	@$(BIN)/uv $(LOCK) --constraint requirements.lock -o requirements-runtime.lock
+	@$(BIN)/uv $(LOCK) --all-extras --group dev -o requirements.lock
+	@$(BIN)/uv $(LOCK) --extra local --extra otel --extra mcp --constraint requirements.lock -o requirements-runtime.lock
 
 clean:           ## forget the environment and all data
 	rm -rf $(VENV) .ace
