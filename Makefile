@@ -3,39 +3,46 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TOOLS  := $(VENV)/.tools
 
-.PHONY: help setup demo test check bench docs site lock clean
+.PHONY: help setup tools demo test check bench docs site lock clean
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup: $(STAMP)  ## .venv with everything, and the local models
+setup: $(STAMP)  ## .venv with what ACE runs on, and the local models
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements-runtime.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-runtime.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/ace models pull
 	@touch $(STAMP)
 
+tools: $(TOOLS)  ## and, for tests and checks, the tools and every library that ACE plugs into
+$(TOOLS): requirements.lock $(STAMP)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(TOOLS)
+
 demo: setup      ## learn from a small real task set with a real local model; under a minute once set up
 	@$(BIN)/ace demo
 
-test: setup      ## every test, on SQLite and on a real Postgres
+test: tools      ## every test, on SQLite and on a real Postgres
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
-check: setup     ## ruff, mypy --strict, the stairs
+check: tools     ## ruff, mypy --strict, the stairs
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: setup     ## the benchmarks, beside what one would use instead
+bench: tools     ## the benchmarks, beside what one would use instead
 	@$(BIN)/python -m benchmarks
 
-docs: setup      ## execute every documented block
+docs: tools      ## execute every documented block
 	@$(BIN)/python -m pytest tests/docs
 
-site: setup      ## the documentation as a site, in docs/_build; a warning is an error
+site: tools      ## the documentation as a site, in docs/_build; a warning is an error
 	@$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html docs docs/_build
 
 LOCK   := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
