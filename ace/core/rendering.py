@@ -11,8 +11,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Protocol
 
 from ace.models.playbook import Bullet
+
+
+class Line(Protocol):
+    """What can be shown as a bullet."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
 
 CHARS_PER_TOKEN = 4  # English text; the usual rule of thumb, on the safe side for bullets
 
@@ -28,12 +40,12 @@ def one_line(text: str) -> str:
 _UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
-def render_bullet(bullet: Bullet) -> str:
+def render_bullet(bullet: Line) -> str:
     """One bullet as one line."""
     return f"[{bullet.id}] {one_line(bullet.content)}"
 
 
-def render_context(bullets: Iterable[Bullet]) -> str:
+def render_context(bullets: Iterable[Line]) -> str:
     """The bullets a task is shown, one a line, in the order given."""
     return "\n".join(render_bullet(bullet) for bullet in bullets)
 
