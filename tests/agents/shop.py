@@ -18,13 +18,20 @@ RIGHT, WRONG = "5.44 kg", "12 kg"
 WEIGH = ToolCall(tool="weigh", arguments={"pounds": 12})
 
 
-def clerk(seen: Seen) -> Said:
-    """The tool first, if there is one; then what the lesson comes to, and its id."""
-    body = seen.body.decode()
-    if seen.json.get("tools") and not re.search(r'"(tool_result|function_call_output)"|"role": ?"tool"', body):
-        return WEIGH
-    lesson = re.search(rf"\[(\w+-[a-z2-7]{{10}})\] {re.escape(LESSON)}", body)
-    return f"{RIGHT} [{lesson[1]}]" if lesson else WRONG
+def asks_first(tool: ToolCall) -> Callable[[Seen], Said]:
+    """A model that asks for the tool first, if it has any; then it says what the lesson comes to, and its id."""
+
+    def script(seen: Seen) -> Said:
+        body = seen.body.decode()
+        if seen.json.get("tools") and not re.search(r'"(tool_result|function_call_output)"|"role": ?"tool"', body):
+            return tool
+        lesson = re.search(rf"\[(\w+-[a-z2-7]{{10}})\] {re.escape(LESSON)}", body)
+        return f"{RIGHT} [{lesson[1]}]" if lesson else WRONG
+
+    return script
+
+
+clerk = asks_first(WEIGH)
 
 
 @dataclass(frozen=True, kw_only=True)
