@@ -38,6 +38,16 @@ def server_key() -> str | None:
     return next(_found("server_key"), None)
 
 
+def server_url() -> str | None:
+    """What `Settings.server_url` says."""
+    return next(_found("server_url"), None)
+
+
+def server_domain() -> str:
+    """What `Settings.server_domain` says."""
+    return next(_found("server_domain"), "default")
+
+
 def _found(name: str) -> Iterator[str]:
     """The values of one setting, the one that wins first."""
     upper = f"ACE_{name}".upper()

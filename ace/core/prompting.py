@@ -96,7 +96,7 @@ def _chat(text: str, body: Span) -> tuple[str, Callable[[str], Edit]]:
             return last_element(text, content, _block(words))
         return first_element(messages, json.dumps({"role": "system", "content": words}))
 
-    return _last_of_user(messages.value), place
+    return last_of_user(messages.value), place
 
 
 def _responses(text: str, body: Span) -> tuple[str, Callable[[str], Edit]]:
@@ -110,7 +110,7 @@ def _responses(text: str, body: Span) -> tuple[str, Callable[[str], Edit]]:
             return longer(instructions, f"\n\n{words}")
         return instead(instructions, json.dumps(words))
 
-    return asked if isinstance(asked, str) else _last_of_user(asked), place
+    return asked if isinstance(asked, str) else last_of_user(asked), place
 
 
 def _messages(text: str, body: Span) -> tuple[str, Callable[[str], Edit]]:
@@ -126,7 +126,7 @@ def _messages(text: str, body: Span) -> tuple[str, Callable[[str], Edit]]:
             return instead(system, f'[{{"type":"text","text":{own}}},{_block(words)}]')
         return instead(system, f"[{_block(words)}]")
 
-    return _last_of_user(body.value.get("messages")), place
+    return last_of_user(body.value.get("messages")), place
 
 
 _READERS: Mapping[Dialect, Callable[[str, Span], tuple[str, Callable[[str], Edit]]]] = {
@@ -144,7 +144,7 @@ def _leading(messages: Sequence[Any]) -> Iterator[Any]:
         yield message
 
 
-def _last_of_user(messages: Any) -> str:
+def last_of_user(messages: Any) -> str:
     """The text of the last message of the user that has some: answers of tools are none."""
     for message in reversed(messages if isinstance(messages, list) else []):
         if isinstance(message, dict) and message.get("role") == "user" and (said := _text(message.get("content"))):
