@@ -43,15 +43,21 @@ def turn(request: ChatRequest, shelf: str) -> dict[str, Any]:
 
 def written(request: ChatRequest, said: dict[str, Any], otherwise: str) -> str:
     """The fields that are asked for, in the form they are asked for in; those nobody thought of say `otherwise`."""
-    if request.schema:
-        return json.dumps({name: said.get(name, otherwise) for name in request.schema["properties"]})
-    fields = re.findall(r"\[\[ ## (\w+) ## \]\]", request.messages[-1]["content"].rpartition("Respond with")[2])
+    wanted = request.messages[-1]["content"].rpartition("Respond with")[2]
+    if request.schema or "JSON object" in wanted:
+        names = request.schema["properties"] if request.schema else re.findall(r"`(\w+)`", wanted)
+        return json.dumps({name: said.get(name, otherwise) for name in names})
+    fields = re.findall(r"\[\[ ## (\w+) ## \]\]", wanted)
     return "\n\n".join(f"[[ ## {name} ## ]]\n{said.get(name, otherwise)}" for name in fields)
 
 
 def reflected(request: ChatRequest) -> str:
     kind = re.findall(r"(lamp|rope|soap) \d+", request.prompt)[-1]
-    told = [shelf for shelf in SHELVES.values() if re.search(rf"(right answer is|It is on):? {shelf}", request.prompt)]
-    lessons = [{"section": "strategy", "content": f"Every {kind} stands on shelf {told[0]}.", "confidence": 0.9}]
+    told = re.findall(r"(?:right answer is:|It is on) (\w+)", request.prompt)
+    lesson = (
+        {"section": "strategy", "content": f"Every {kind} stands on shelf {told[-1]}.", "confidence": 0.9}
+        if told
+        else None
+    )
     tags = dict.fromkeys(request.schema["properties"].get("tags", {}).get("properties", {}), "helpful")  # type: ignore[index]
-    return json.dumps({"tags": tags, "lessons": lessons if told else []})
+    return json.dumps({"tags": tags, "lessons": [lesson] if lesson else []})
