@@ -556,20 +556,23 @@ class App:
             yield learning, generator
 
     @contextmanager
-    def reflecting(self, say: Callable[[str], None]) -> Iterator[Reflection]:
-        """The reflection on reported episodes; the local model is started only where it is the one to be asked."""
+    def reflecting(self, say: Callable[[str], None], *, lm: Any = None) -> Iterator[Reflection]:
+        """The reflection on reported episodes; the local model is started only where it is the one to be asked.
+
+        `lm` is a model of DSPy's that somebody at this machine has brought along, to be asked in its place.
+        """
         from ace.services.reflection import Reflection
         from ace.utils.llm_meter import Meter
 
         local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
         meter = Meter()
         with ExitStack() as stack:
-            base_url = stack.enter_context(self._local_model(say)) if local else None
+            base_url = stack.enter_context(self._local_model(say)) if local and lm is None else None
             yield Reflection(
                 store=self.store,
                 episodes=self.episodes,
-                reflector=self._reflector(meter, None, base_url),
-                curator=self.curator,
+                reflector=self._reflector(meter, None, base_url, lm),
+                curator=self.curator if lm is None else self.run_curator,
                 embedder=self.embedder,
                 clock=self.clock,
                 lease_s=self.settings.lease_s,
@@ -608,20 +611,22 @@ class App:
         )
         return generator, self._reflector(meter, ledger, base_url)
 
-    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> Reflector:
+    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None, lm: Any = None) -> Reflector:
         from ace.reflector.fallback_reflector import FallbackReflector
         from ace.reflector.grounded_reflector import GroundedReflector
         from ace.reflector.template_reflector import TemplateReflector
         from ace.utils.llm_adapter import CompactAdapter
         from ace.utils.llm_circuit_breaker import protected_predict
         from ace.utils.llm_client import language_model
+        from ace.utils.llm_metered import counted
 
-        if self._by_template:
+        if self._by_template and lm is None:
             return TemplateReflector()
         name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
+        own = lm or language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url)
         model = GroundedReflector(
-            predict=protected_predict,
-            lm=language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url),
+            predict=counted(protected_predict, meter) if lm else protected_predict,
+            lm=own,
             adapter=CompactAdapter(),
             rounds=self.settings.reflector_rounds,
             scope=meter.scope,

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ace.core.journal import written_by
 from ace.core.ports import Clock, PlaybookStore, RunLog
 from ace.core.sampling import batches, shuffled
 from ace.models.plan import MergeResult, Outcome, Rollback
@@ -162,7 +163,7 @@ class Training:
             return Kept(best=best, note="the last playbook is the best one")
         if any(entry.kind == "rollback" for entry in entries):
             return Kept(best=best, rolled_back=True, note=f"back at position {best.position}")
-        strangers = sum(not _is_ours(plan, entry.body) for entry in entries)
+        strangers = sum(not written_by(plan.run_id, entry.body) for entry in entries)
         if strangers:
             return Kept(
                 best=best, note=f"others wrote {strangers} entries after position {best.position}: left as it is"
@@ -171,12 +172,6 @@ class Training:
         with self._store.transaction(plan.domain_id) as transaction:
             transaction.apply([Rollback(to=best.position, reason=reason)], vectors={}, now=self._clock.now())
         return Kept(best=best, rolled_back=True, note=f"back at position {best.position}")
-
-
-def _is_ours(plan: Curriculum, body: dict[str, object]) -> bool:
-    origin = body.get("origin")
-    episode = origin.get("episode_id") if isinstance(origin, dict) else body.get("episode_id")
-    return "left" in body or str(episode).startswith(f"{plan.run_id}/")
 
 
 def _step_record(step: int, epoch: int, task: Task, lesson: Lesson, result: MergeResult, size: int) -> StepRecord:

@@ -53,6 +53,8 @@ MEANING = {
     "metrics_incomplete": "A group of metrics was left out of a scrape, because the database does not answer.",
     "metrics_not_swept": "The counts of ended processes cannot be put together; tried again at the next scrape.",
     "playbook_away": "An agent worked without the playbook, or its report is lost, for `error`.",
+    "program_not_rolled_back": "A DSPy program was compiled at a server, with a key that may not roll back.",
+    "program_validated": "A DSPy program that is being compiled was run on its validation set; `score` in percent.",
     "proxy_without_bullets": "A model request passed as it came, for `reason`; told every ten seconds at most.",
     "playbook_not_refined": "A domain could not be refined; the next run may do better.",
     "reflection_not_done": "An episode was postponed, given back, lost, or is dead; `error` says why.",
