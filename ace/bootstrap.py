@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ace.models.run import Limits
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.repositories.pgvector_index import PgVectorIndex
     from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
     from ace.services.attempts import Attempts
@@ -68,11 +69,13 @@ if TYPE_CHECKING:
     from ace.services.training import Training
     from ace.services.worth import Appraisal
     from ace.utils.call_ledger import CallLedger
+    from ace.utils.faiss_index import FaissManager
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
 
 
 HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
+INDEX_PATIENCE_S = 0.25  # of which the index has so much, where it is in the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +121,20 @@ class App:
 
     @cached_property
     def index(self) -> VectorIndex:
-        from ace.utils.faiss_index import get_faiss_manager
         from ace.utils.metered import MeteredIndex
 
-        return MeteredIndex(get_faiss_manager())
+        return MeteredIndex(self.plain_index)
+
+    @cached_property
+    def plain_index(self) -> FaissManager | PgVectorIndex:
+        """The index whose searches are not counted among those for bullets."""
+        if self.settings.vector_backend == "pgvector":
+            from ace.repositories.pgvector_index import PgVectorIndex
+
+            return PgVectorIndex()
+        from ace.utils.faiss_index import get_faiss_manager
+
+        return get_faiss_manager()
 
     @cached_property
     def second_look(self) -> SecondLook:
@@ -246,12 +259,10 @@ class App:
 
     @cached_property
     def refining(self) -> Refining:
-        """Its searches are not counted among those for bullets."""
         from ace.services.refining import Refining
-        from ace.utils.faiss_index import get_faiss_manager
 
         days, budget = self.settings.archive_unused_days, self.settings.domain_token_budget
-        return Refining(self.store, get_faiss_manager(), self.second_look, self.clock, books=self.books,
+        return Refining(self.store, self.plain_index, self.second_look, self.clock, books=self.books,
                         unused_days=days, budget=budget)  # fmt: skip
 
     @cached_property
@@ -335,6 +346,7 @@ class App:
                 guard=self.guarding.guard,
                 anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
                 refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
+                tend=lambda domain_id: self.plain_index.tend(domain_id),
             )
             schedule.start()
             try:
@@ -450,11 +462,19 @@ class App:
     def health(self) -> HealthCheck:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
-        from ace.utils.faiss_index import is_ready
         from ace.utils.llm_deadline import Shared
 
         breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        if self.settings.vector_backend == "pgvector":
+            return HealthCheck(breakers.ask, Shared(self._pgvector_ready, INDEX_PATIENCE_S, name="The index").ask)
+        from ace.utils.faiss_index import is_ready
+
         return HealthCheck(breakers.ask, is_ready)
+
+    def _pgvector_ready(self) -> bool:
+        from ace.repositories.pgvector_index import PgVectorIndex
+
+        return isinstance(self.plain_index, PgVectorIndex) and self.plain_index.is_ready()
 
     @cached_property
     def backups(self) -> Backups:
