@@ -49,7 +49,7 @@ LOCK   := pip compile --quiet --universal --python-version 3.11 --generate-hashe
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:            ## resolve pyproject.toml into requirements.lock and, for the image, requirements-runtime.lock
 	@$(BIN)/uv $(LOCK) --all-extras --group dev -o requirements.lock
-	@$(BIN)/uv $(LOCK) --extra local --extra otel --extra mcp --constraint requirements.lock -o requirements-runtime.lock
+	@$(BIN)/uv $(LOCK) --extra server --extra local --extra otel --extra mcp --constraint requirements.lock -o requirements-runtime.lock
 
 clean:           ## forget the environment and all data
 	rm -rf $(VENV) .ace

@@ -14,7 +14,7 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -92,7 +92,7 @@ class Origin:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse; fields that a later release added are passed over."""
-        known = {own.name: data[own.name] for own in fields(cls) if own.name in data}
+        known = {own: data[own] for own in cls.__slots__ if own in data}
         return cls(**known | {"source": SourceClass(data["source"]), "shown": tuple(data.get("shown", ()))})
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ace.core.validation import check_domain
+from ace.errors import MissingExtra
 from ace.models.evidence import Worth
 from ace.models.insight import Insight
 from ace.models.playbook import Bullet, PlaybookStage, Section, Traffic
@@ -140,9 +141,17 @@ class Playbook:
 
 def _door(url: str | None, key: str | None, timeout: float, attempts: int, app: App | None) -> Door:
     if url is None:
-        from ace.sdk.embedded import Embedded
-
-        return Embedded(app)
+        return _embedded(app)
     from ace.sdk.remote import Address, Remote
 
     return Remote(Address(url, key, timeout, attempts))
+
+
+def _embedded(app: App | None) -> Door:
+    try:
+        from ace.sdk.embedded import Embedded
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(
+            f"A playbook in this process needs the server's libraries; {missing.name}", "server"
+        ) from missing
+    return Embedded(app)
