@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ace.core.exposure import Shares
     from ace.core.gates import Gates
     from ace.core.ports import (
+        AssignmentQueue,
         Embedder,
         EpisodeQueue,
         Generator,
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from ace.repositories.pgvector_index import PgVectorIndex
     from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
+    from ace.services.assigning import Assigning
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
     from ace.services.blaming import Blaming
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.errands import Errands
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
@@ -106,6 +109,12 @@ class App:
         from ace.repositories.episode_repository import EpisodeRepository
 
         return EpisodeRepository()
+
+    @cached_property
+    def assignments(self) -> AssignmentQueue:
+        from ace.repositories.assignment_repository import AssignmentRepository
+
+        return AssignmentRepository()
 
     @cached_property
     def leases(self) -> Leases:
@@ -530,7 +539,9 @@ class App:
         return RunFolder.open(self.settings.path("runs", run_id), config)
 
     @contextmanager
-    def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
+    def workshop(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], workers: Assigning | None = None
+    ) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
         from ace.services.attempts import Attempts
         from ace.services.training import Training
@@ -541,7 +552,7 @@ class App:
         with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as (learning, generator):
             yield Workshop(
                 learning=learning,
-                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock, workers=workers),
                 attempts=Attempts(generator, folder),
             )
 
@@ -596,6 +607,30 @@ class App:
                 budgets=self.budgets,
                 meter=meter,
             )
+
+    @contextmanager
+    def working(self, say: Callable[[str], None]) -> Iterator[Errands]:
+        """All that a worker does: reflection, and the tasks of runs, whose model is made ready by the first of them."""
+        from ace.services.assigned import Assigned
+        from ace.services.errands import Errands
+        from ace.utils.llm_meter import Meter
+        from ace.utils.once import Once
+
+        meter = Meter()
+        with ExitStack() as stack:
+            reflection = stack.enter_context(self.reflecting(say))
+            learning = Once(lambda: stack.enter_context(self._learning(meter, None, say))[0])
+            assigned = Assigned(queue=self.assignments, learning=learning, clock=self.clock, meter=meter,
+                                lease_s=self.settings.lease_s, budgets=self.budgets)  # fmt: skip
+            yield Errands(reflection, assigned)
+
+    def assigning(self, domain_id: str, run_id: str) -> Assigning:
+        """The tasks that workers do for a run."""
+        import time
+
+        from ace.services.assigning import Assigning
+
+        return Assigning(self.assignments, self.clock, time.sleep, domain_id=domain_id, run_id=run_id)
 
     @property
     def _by_template(self) -> bool:
