@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ace.core.exposure import Shares
     from ace.core.gates import Gates
     from ace.core.ports import (
+        AssignmentQueue,
         Embedder,
         EpisodeQueue,
         Generator,
@@ -38,14 +39,17 @@ if TYPE_CHECKING:
     from ace.models.run import Limits
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.repositories.pgvector_index import PgVectorIndex
     from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
+    from ace.services.assigning import Assigning
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
     from ace.services.blaming import Blaming
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.errands import Errands
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
@@ -68,11 +72,13 @@ if TYPE_CHECKING:
     from ace.services.training import Training
     from ace.services.worth import Appraisal
     from ace.utils.call_ledger import CallLedger
+    from ace.utils.faiss_index import FaissManager
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
 
 
 HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
+INDEX_PATIENCE_S = 0.25  # of which the index has so much, where it is in the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +111,12 @@ class App:
         return EpisodeRepository()
 
     @cached_property
+    def assignments(self) -> AssignmentQueue:
+        from ace.repositories.assignment_repository import AssignmentRepository
+
+        return AssignmentRepository()
+
+    @cached_property
     def leases(self) -> Leases:
         from ace.repositories.lease_repository import LeaseRepository
 
@@ -118,10 +130,20 @@ class App:
 
     @cached_property
     def index(self) -> VectorIndex:
-        from ace.utils.faiss_index import get_faiss_manager
         from ace.utils.metered import MeteredIndex
 
-        return MeteredIndex(get_faiss_manager())
+        return MeteredIndex(self.plain_index)
+
+    @cached_property
+    def plain_index(self) -> FaissManager | PgVectorIndex:
+        """The index whose searches are not counted among those for bullets."""
+        if self.settings.vector_backend == "pgvector":
+            from ace.repositories.pgvector_index import PgVectorIndex
+
+            return PgVectorIndex()
+        from ace.utils.faiss_index import get_faiss_manager
+
+        return get_faiss_manager()
 
     @cached_property
     def second_look(self) -> SecondLook:
@@ -246,12 +268,10 @@ class App:
 
     @cached_property
     def refining(self) -> Refining:
-        """Its searches are not counted among those for bullets."""
         from ace.services.refining import Refining
-        from ace.utils.faiss_index import get_faiss_manager
 
         days, budget = self.settings.archive_unused_days, self.settings.domain_token_budget
-        return Refining(self.store, get_faiss_manager(), self.second_look, self.clock, books=self.books,
+        return Refining(self.store, self.plain_index, self.second_look, self.clock, books=self.books,
                         unused_days=days, budget=budget)  # fmt: skip
 
     @cached_property
@@ -335,6 +355,7 @@ class App:
                 guard=self.guarding.guard,
                 anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
                 refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
+                tend=lambda domain_id: self.plain_index.tend(domain_id),
             )
             schedule.start()
             try:
@@ -450,11 +471,19 @@ class App:
     def health(self) -> HealthCheck:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
-        from ace.utils.faiss_index import is_ready
         from ace.utils.llm_deadline import Shared
 
         breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        if self.settings.vector_backend == "pgvector":
+            return HealthCheck(breakers.ask, Shared(self._pgvector_ready, INDEX_PATIENCE_S, name="The index").ask)
+        from ace.utils.faiss_index import is_ready
+
         return HealthCheck(breakers.ask, is_ready)
+
+    def _pgvector_ready(self) -> bool:
+        from ace.repositories.pgvector_index import PgVectorIndex
+
+        return isinstance(self.plain_index, PgVectorIndex) and self.plain_index.is_ready()
 
     @cached_property
     def backups(self) -> Backups:
@@ -510,7 +539,9 @@ class App:
         return RunFolder.open(self.settings.path("runs", run_id), config)
 
     @contextmanager
-    def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
+    def workshop(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], workers: Assigning | None = None
+    ) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
         from ace.services.attempts import Attempts
         from ace.services.training import Training
@@ -521,7 +552,7 @@ class App:
         with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as (learning, generator):
             yield Workshop(
                 learning=learning,
-                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock, workers=workers),
                 attempts=Attempts(generator, folder),
             )
 
@@ -579,6 +610,30 @@ class App:
                 budgets=self.budgets,
                 meter=meter,
             )
+
+    @contextmanager
+    def working(self, say: Callable[[str], None]) -> Iterator[Errands]:
+        """All that a worker does: reflection, and the tasks of runs, whose model is made ready by the first of them."""
+        from ace.services.assigned import Assigned
+        from ace.services.errands import Errands
+        from ace.utils.llm_meter import Meter
+        from ace.utils.once import Once
+
+        meter = Meter()
+        with ExitStack() as stack:
+            reflection = stack.enter_context(self.reflecting(say))
+            learning = Once(lambda: stack.enter_context(self._learning(meter, None, say))[0])
+            assigned = Assigned(queue=self.assignments, learning=learning, clock=self.clock, meter=meter,
+                                lease_s=self.settings.lease_s, budgets=self.budgets)  # fmt: skip
+            yield Errands(reflection, assigned)
+
+    def assigning(self, domain_id: str, run_id: str) -> Assigning:
+        """The tasks that workers do for a run."""
+        import time
+
+        from ace.services.assigning import Assigning
+
+        return Assigning(self.assignments, self.clock, time.sleep, domain_id=domain_id, run_id=run_id)
 
     @property
     def _by_template(self) -> bool:

@@ -44,6 +44,7 @@ MEANING = {
     "index_not_loaded": "A saved index cannot be used, for `reason`; it is made anew.",
     "index_not_saved": "The disk refuses; searching goes on.",
     "index_rebuilt": "An index was made anew from the database, for `reason`.",
+    "index_not_tended": "The graph of a large domain could not be built; it is searched without, slower.",
     "journal_anchored": "A journal's head was written down outside the database.",
     "journal_not_anchored": "It was not: the place refuses, or the journal does not go on from its last anchor.",
     "local_model_asked": "The local model's server got a request.",
