@@ -1,52 +1,23 @@
-"""A playbook as a document, to be carried from one place to another.
+"""A playbook as JSON: all there is of each bullet, and the one form that keeps where a bullet has been before.
 
-form        written by            read by           keeps
-json        to_document           from_document     id, text, section, stage, counters, origin, contradictions
-text        render_playbook       from_text         text and section; the paper's format
-markdown    to_markdown           people            text, section, stage, counters
+    {"format": "ace-playbook", "version": 1, "domain": …, "position": …, "bullets": […], "contradictions": [[a, b], …]}
 
-What is carried in is advice, not evidence: it starts in SHADOW with no votes, whatever it was where it came from.
 A bullet's id is made from domain and text, so in a domain of the same name it is the same id again.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ace.core.rendering import one_line
+from ace.core.carrying.carried import Carried, counted, details, places, told
 from ace.core.validation import check_text
 from ace.errors import InvalidInput
+from ace.models.foreign import Foreign
 from ace.models.playbook import Bullet, Link, Origin, PlaybookStage, Section, SourceClass
 
 FORMAT, VERSION = "ace-playbook", 1
-
-_BULLET = re.compile(r"\[(?P<id>[^\]\s]+)\]\s+helpful=\d+\s+harmful=\d+\s+::\s+(?P<text>.+)")
-_HEADINGS: tuple[tuple[str, Section], ...] = (  # the first word that occurs in a heading, ours and the paper's
-    ("strateg", Section.STRATEGY),
-    ("insight", Section.STRATEGY),
-    ("heuristic", Section.STRATEGY),
-    ("formula", Section.FORMULA),
-    ("calculation", Section.FORMULA),
-    ("example", Section.EXAMPLE),
-    ("mistake", Section.MISTAKE),
-    ("pitfall", Section.MISTAKE),
-    ("tool", Section.TOOL),
-    ("code", Section.TOOL),
-    ("api", Section.TOOL),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Carried:
-    """A bullet on its way: its advice, and where it was learned."""
-
-    content: str
-    section: Section = Section.STRATEGY
-    origin: Origin = field(default_factory=lambda: Origin(source=SourceClass.IMPORT))
 
 
 def to_document(domain_id: str, position: int, bullets: Sequence[Bullet], links: Iterable[Link]) -> dict[str, Any]:
@@ -72,52 +43,34 @@ def from_document(data: Any) -> list[Carried]:
     return [one for one in carried if one is not None]
 
 
-def from_text(text: str) -> list[Carried]:
-    """What the paper's text format carries. Raises InvalidInput naming the first line that cannot be used."""
-    return list(_from_lines(text.splitlines()))
-
-
-def to_markdown(domain_id: str, position: int, bullets: Iterable[Bullet]) -> str:
-    """A page for people."""
-    parts = [f"# Playbook {domain_id}, as of position {position}"]
-    ordered = sorted(bullets, key=lambda bullet: (list(Section).index(bullet.section), bullet.id))
-    for section, members in groupby(ordered, key=lambda bullet: bullet.section):
-        lines = [
-            f"- {one_line(one.content)} (`{one.id}`, {one.stage.value}, +{one.helpful_count} −{one.harmful_count})"
-            for one in members
-        ]
-        parts.append("\n".join([f"## {section.value.capitalize()}", "", *lines]))
-    return "\n\n".join(parts) + "\n"
-
-
-def _from_json(place: str, one: Any) -> Carried | None:
+def _from_json(where: str, one: Any) -> Carried | None:
     if not isinstance(one, Mapping):
-        raise InvalidInput(place, "should be an object", "")
+        raise InvalidInput(where, "should be an object", "")
     content = one.get("content")
     if not isinstance(content, str):
-        raise InvalidInput(f"{place}.content", "should be a string", "")
-    check_text(f"{place}.content", content)
+        raise InvalidInput(f"{where}.content", "should be a string", "")
+    check_text(f"{where}.content", content)
     try:
         section = Section(one.get("section", Section.STRATEGY))
         quarantined = PlaybookStage(one.get("stage", PlaybookStage.SHADOW)) is PlaybookStage.QUARANTINED
-        origin = Origin.from_json(one["origin"]) if one.get("origin") else Origin(source=SourceClass.IMPORT)
+        origin = _origin(one)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidInput(place, f"cannot be used: {error}", "Export it again: ace playbook export") from error
+        raise InvalidInput(where, f"cannot be used: {error}", "Export it again: ace playbook export") from error
     return None if quarantined else Carried(content=content, section=section, origin=origin)
 
 
-def _from_lines(lines: Sequence[str]) -> Iterator[Carried]:
-    section = Section.OTHER
-    for number, line in enumerate((line.strip() for line in lines), start=1):
-        if line.startswith("#"):
-            section = _section(line)
-        elif found := _BULLET.fullmatch(line):
-            yield Carried(content=check_text(f"line {number}", found["text"]), section=section)
-        elif line:
-            remedy = "Write `## SECTION`, or `[id] helpful=0 harmful=0 :: text`, or export as json"
-            raise InvalidInput(f"line {number}", "is neither a heading nor a bullet", remedy)
+def _origin(one: Mapping[str, Any]) -> Origin:
+    """Where it was learned stays; what it was over there is one place more that it has been."""
+    here = Origin.from_json(one["origin"]) if one.get("origin") else Origin(source=SourceClass.IMPORT)
+    latest = Foreign(format="json", id=told(one.get("id")), section=told(one.get("section")),
+                     helpful=counted(one.get("helpful_count")), harmful=counted(one.get("harmful_count")),
+                     details=details({"domain": one.get("domain_id"), "stage": one.get("stage"),
+                                      "source": here.source.value}))  # fmt: skip
+    return replace(here, source=SourceClass.IMPORT, foreign=places([_clean(place) for place in here.foreign], latest))
 
 
-def _section(heading: str) -> Section:
-    words = heading.casefold()
-    return next((section for word, section in _HEADINGS if word in words), Section.OTHER)
+def _clean(place: Foreign) -> Foreign:
+    """As if it had been read here: a document may say anything."""
+    return Foreign(format=told(place.format) or "?", file=told(place.file) or "", id=told(place.id),
+                   section=told(place.section), helpful=counted(place.helpful), harmful=counted(place.harmful),
+                   details=details(dict(place.details)))  # fmt: skip
