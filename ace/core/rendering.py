@@ -22,11 +22,11 @@ def one_line(text: str) -> str:
     """The text with line breaks, control and direction-changing characters made spaces."""
     if text.isprintable():
         return text
-    visible = "".join(" " if unicodedata.category(char) in _UNSAFE else char for char in text)
+    visible = "".join(" " if unicodedata.category(char) in UNSAFE else char for char in text)
     return " ".join(visible.split())
 
 
-_UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
 class Readable(Protocol):
