@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     domain_tokens_per_day: int | None = Field(None, ge=0, description="tokens they may use; default: no limit")
     domain_usd_per_day: float | None = Field(None, ge=0, description="US dollars they may cost; default: no limit")
 
+    server_key: SecretStr | None = Field(None, description="API key that `ace claude` shows the server it talks to")
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535, description="port the server listens on")

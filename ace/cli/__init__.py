@@ -13,6 +13,7 @@ import typer
 from ace import quick_settings
 from ace.cli import (
     ask,
+    claude,
     database,
     doctor,
     evidence,
@@ -72,6 +73,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(claude.app, name="claude")
 
 
 @app.callback()
