@@ -7,7 +7,7 @@ Heavy libraries (FAISS, onnxruntime, DSPy) are imported by the part that needs t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         VectorIndex,
     )
     from ace.curator.semantic_curator import SemanticCurator
+    from ace.models.bench import Arm
     from ace.models.run import Limits
+    from ace.models.task import Task
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
     from ace.repositories.pgvector_index import PgVectorIndex
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from ace.services.assigning import Assigning
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
+    from ace.services.bench_learners import Kit
+    from ace.services.benching import Behind
     from ace.services.blaming import Blaming
     from ace.services.books import Books
     from ace.services.budgets import Budgets
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
     from ace.services.time_travel import TimeTravel
     from ace.services.training import Training
     from ace.services.worth import Appraisal
+    from ace.utils.bench_room import BenchRoom
     from ace.utils.call_ledger import CallLedger
     from ace.utils.faiss_index import FaissManager
     from ace.utils.llm_meter import Meter
@@ -555,6 +560,67 @@ class App:
                 training=Training(learning=learning, store=self.store, log=folder, clock=self.clock, workers=workers),
                 attempts=Attempts(generator, folder),
             )
+
+    @contextmanager
+    def bench_room(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], *, window: int
+    ) -> Iterator[tuple[BenchRoom, Meter]]:
+        """Where a bench's arms work: with this model, and playbooks in a database of the run's own."""
+        from ace.utils.bench_room import BenchRoom
+        from ace.utils.call_ledger import CallLedger
+        from ace.utils.llm_meter import Meter
+
+        ledger = CallLedger(folder)
+        meter = Meter(limits, spent=ledger.spent)
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
+            store, playbook = stack.enter_context(self._playbooks_in(folder.path, meter))
+            say("ready")
+
+            def kit_of(arm: Arm, tasks: Sequence[Task], behind: Behind, reading: bool) -> Kit:
+                from ace.services.bench_learners import Kit
+
+                seeded = App(self.settings.model_copy(update={"seed": arm.seed}))
+                generator, reflector = seeded._roles(meter, ledger, base_url)
+                return Kit(tasks={task.id: task for task in tasks}, behind=behind, reading=reading,
+                           generator=generator, reflector=reflector, embedder=self.embedder, meter=meter,
+                           k=self.settings.k, window=window, playbook=partial(playbook, generator))  # fmt: skip
+
+            yield BenchRoom(folder.path, store=store, clock=self.clock, kit_of=kit_of), meter
+
+    @contextmanager
+    def _playbooks_in(
+        self, folder: Path, meter: Meter
+    ) -> Iterator[tuple[PlaybookStore, Callable[[Generator, Reflector], Learning]]]:
+        """Playbooks beside the user's own: their store, and the loop around them."""
+        from ace.core.ranking import VISIBLE
+        from ace.curator.semantic_curator import SemanticCurator
+        from ace.repositories.database import Database
+        from ace.repositories.playbook_repository import PlaybookRepository
+        from ace.services.learning import Learning
+        from ace.services.retrieval import Retrieval
+        from ace.services.whole import Whole
+        from ace.utils.faiss_index import FaissManager
+
+        given, database = self.settings, Database(f"sqlite:///{folder / 'playbooks.db'}")
+        store = PlaybookRepository(database)
+        index = FaissManager(store, folder / "indices", model=given.embeddings_model)
+        curator = SemanticCurator(store=store, index=index, embedder=self.embedder, second_look=self.second_look,
+                                  clock=self.clock)  # fmt: skip
+        retrieval = Retrieval(index=index, embedder=self.embedder, stages=VISIBLE[Traffic.SHADOW],
+                              floor=given.similarity_floor, trust_weight=given.trust_weight,
+                              whole=Whole(store))  # fmt: skip
+
+        def learning(generator: Generator, reflector: Reflector) -> Learning:
+            return Learning(retrieval=retrieval, generator=generator, reflector=reflector, curator=curator,
+                            meter=meter, k=given.k, token_budget=given.token_budget,
+                            selection=Selection(given.selection))  # fmt: skip
+
+        try:
+            yield store, learning
+        finally:
+            index.close()
+            database.close()
 
     @contextmanager
     def answering(self, say: Callable[[str], None]) -> Iterator[Learning]:

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from ace.models.playbook import Bullet
 
-
 CHARS_PER_TOKEN = 4  # English text; the usual rule of thumb, on the safe side for bullets
 
 

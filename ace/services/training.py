@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ace.core.journal import written_by
@@ -26,7 +26,7 @@ from ace.models.plan import MergeResult, Outcome, Rollback
 from ace.models.run import Answered, Lesson, StepRecord, Validation
 from ace.models.task import Task
 from ace.services.evaluation import answered
-from ace.services.learning import Learning
+from ace.services.learning import Learner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,10 @@ class Curriculum:
 
     def episode(self, epoch: int, task: Task) -> str:
         return f"{self.run_id}/{epoch}/{task.id}"
+
+    def order(self, epoch: int) -> list[Task]:
+        """The tasks of an epoch, in the order they are learned from."""
+        return shuffled(self.train, self.seed + epoch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,14 +89,14 @@ class Workers(Protocol):
 
 
 class Training:
-    """Drives `Learning` through a curriculum and says what happened, event by event.
+    """Drives a learner through a curriculum and says what happened, event by event.
 
     With `workers` the tasks are studied by other processes. A batch is merged when all of it has been studied, in its
     order, so what is learned does not depend on how many there are, nor on which of them is the faster.
     """
 
     def __init__(
-        self, *, learning: Learning, store: PlaybookStore, log: RunLog, clock: Clock, workers: Workers | None = None
+        self, *, learning: Learner, store: PlaybookStore, log: RunLog, clock: Clock, workers: Workers | None = None
     ) -> None:
         self._learning, self._store, self._log, self._clock = learning, store, log, clock
         self._workers = workers
@@ -112,7 +116,7 @@ class Training:
         yield self._finish(plan)
 
     def _epoch(self, plan: Curriculum, epoch: int, done: _Done, pool: ThreadPoolExecutor) -> Iterator[StepRecord]:
-        order = shuffled(plan.train, plan.seed + epoch)
+        order = plan.order(epoch)
         for number, batch in enumerate(batches(order, plan.batch)):
             todo = [task for task in batch if plan.episode(epoch, task) not in done.steps]
             lessons = self._study(plan, epoch, todo, done, pool)
@@ -148,9 +152,11 @@ class Training:
         return [known[own] for own, _ in asked]
 
     def _keep(self, plan: Curriculum, step: int, epoch: int, task: Task, lesson: Lesson) -> StepRecord:
+        started = self._clock.monotonic()
         result = self._learning.keep(plan.domain_id, lesson)
+        seconds = lesson.seconds + self._clock.monotonic() - started
         size = sum(self._store.count_by_stage(plan.domain_id).values())
-        record = _step_record(step, epoch, task, lesson, result, size)
+        record = replace(_step_record(step, epoch, task, lesson, result, size), seconds=seconds)
         self._log.append("steps", record)
         return record
 
