@@ -13,6 +13,7 @@ import typer
 from ace import quick_settings
 from ace.cli import (
     ask,
+    bench,
     claude,
     database,
     doctor,
@@ -69,6 +70,7 @@ app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
 replay_blame.register(replay.app)
+app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ace.core.rendering import Line, render_context
+from ace.core.rendering import Readable, render_context
 from ace.core.splicing import (
     Edit,
     Span,
@@ -65,14 +65,14 @@ def understand(dialect: Dialect, text: str) -> Prompt | None:
     return Prompt(task=_short(task), place=place) if task.strip() else None
 
 
-def framed(bullets: Iterable[Line]) -> str:
+def framed(bullets: Iterable[Readable]) -> str:
     """The bullets between markers that no bullet can write itself."""
     lines = render_context(sorted(bullets, key=lambda bullet: bullet.id))
     lines = _MARKER.sub(r"<\1-playbook", lines)
     return f"{BEGIN}\n{WORDS}\n{lines}\n{END}"
 
 
-def cited(bullets: Iterable[Line], answer: str) -> list[str]:
+def cited(bullets: Iterable[Readable], answer: str) -> list[str]:
     """The ids of those bullets that the answer names."""
     return [bullet.id for bullet in bullets if bullet.id in answer]
 

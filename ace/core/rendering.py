@@ -15,9 +15,22 @@ from typing import Protocol
 
 from ace.models.playbook import Bullet
 
+CHARS_PER_TOKEN = 4  # English text; the usual rule of thumb, on the safe side for bullets
 
-class Line(Protocol):
-    """What can be shown as a bullet."""
+
+def one_line(text: str) -> str:
+    """The text with line breaks, control and direction-changing characters made spaces."""
+    if text.isprintable():
+        return text
+    visible = "".join(" " if unicodedata.category(char) in UNSAFE else char for char in text)
+    return " ".join(visible.split())
+
+
+UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
+
+class Readable(Protocol):
+    """A bullet, or what a client knows of one."""
 
     @property
     def id(self) -> str: ...
@@ -26,26 +39,12 @@ class Line(Protocol):
     def content(self) -> str: ...
 
 
-CHARS_PER_TOKEN = 4  # English text; the usual rule of thumb, on the safe side for bullets
-
-
-def one_line(text: str) -> str:
-    """The text with line breaks, control and direction-changing characters made spaces."""
-    if text.isprintable():
-        return text
-    visible = "".join(" " if unicodedata.category(char) in _UNSAFE else char for char in text)
-    return " ".join(visible.split())
-
-
-_UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
-
-
-def render_bullet(bullet: Line) -> str:
+def render_bullet(bullet: Readable) -> str:
     """One bullet as one line."""
     return f"[{bullet.id}] {one_line(bullet.content)}"
 
 
-def render_context(bullets: Iterable[Line]) -> str:
+def render_context(bullets: Iterable[Readable]) -> str:
     """The bullets a task is shown, one a line, in the order given."""
     return "\n".join(render_bullet(bullet) for bullet in bullets)
 
