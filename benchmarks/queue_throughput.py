@@ -101,8 +101,9 @@ def main() -> None:
         database = Database(url)
         schema.upgrade(database)
         database.close()
-        own = {"ACE_DATABASE_URL": url, "ACE_VECTOR_BACKEND": "pgvector", "ACE_DATA_DIR": str(Path(name) / "run"),
-               "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": llm.url, "ACE_MODELS_DIR": str(MODELS.resolve())}  # fmt: skip
+        own = {"ACE_DATABASE_URL": url, "ACE_VECTOR_BACKEND": "pgvector", "ACE_DATA_DIR": f"{name}/run",
+               "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": llm.url,
+               "ACE_MODELS_DIR": str(MODELS.resolve())}  # fmt: skip
         environment = {**os.environ, **own}
         for count in map(int, sys.argv[1:] or ("1", "2", "4")):
             for case in measure(count, Path(name), environment):
