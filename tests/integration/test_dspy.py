@@ -128,7 +128,9 @@ def test_the_caller_sees_what_was_cited_and_records_the_outcome_later(playbook: 
     assert reported and reported.new and not program.record(prediction, correct=True, verifier="human").new
     with Learner(playbook, lm=dspy.settings.lm) as learner:
         learner.learn(reported.episode_id)
-    assert [(one.helpful_count, one.harmful_count) for one in playbook.bullets(contains="Every lamp stands")] == [(1, 0)]
+    assert [(one.helpful_count, one.harmful_count) for one in playbook.bullets(contains="Every lamp stands")] == [
+        (1, 0)
+    ]
     assert [(one.helpful_count, one.harmful_count) for one in playbook.bullets(contains="Sweep")] == [(0, 0)]
 
 
@@ -280,6 +282,7 @@ def test_inputs_that_cannot_be_stored_do_not_stop_a_program(playbook: Playbook) 
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no playbook": ({"metric": right, "playbook": None}, {}, "domain"),
     "a metric of nothing": ({"metric": lambda: True}, {}, "metric"),
+    "a name that fits no address": ({"metric": right, "run": "a/b"}, {}, "run"),
     "no examples": ({"metric": right}, {"trainset": []}, "trainset"),
     "a teacher": ({"metric": right}, {"teacher": dspy.Predict("a -> b")}, "teacher"),
 }
