@@ -1,8 +1,8 @@
 """A shop whose model knows a shelf only once a bullet tells it, so that a playbook that works is seen in the answers.
 
 Asked "Where is lamp 17?", it says "unknown", unless it reads "Every lamp stands on shelf L4."; then it says that, and
-cites the bullet. Asked to reflect on an answer whose truth it is told, it writes that sentence. It speaks DSPy's chat
-format, and JSON where a schema is asked for.
+cites the bullet. Asked to reflect on an answer whose truth it is told, it writes that sentence. `clerk` speaks DSPy's
+chat format, and JSON where a schema is asked for; `caller` converses, and calls tools.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from ace.testing.llm import ChatRequest
+from ace.testing.llm import ChatRequest, Reply
 
 SHELVES = {"lamp": "L4", "rope": "R9", "soap": "S2"}
 UNKNOWN = "unknown"
@@ -32,6 +32,26 @@ def clerk(request: ChatRequest) -> str:
     own, shelf = (known[0], known[2]) if known else ("", UNKNOWN)
     said = {"reasoning": "I looked for a rule.", "cited_bullets": f"[{own}]" if own else ""}
     return written(request, {**turn(request, shelf), **said}, shelf)
+
+
+def caller(request: ChatRequest) -> Reply | str:
+    """The same model in a conversation, where it may call tools: it looks where it thinks it is, and answers."""
+    if request.schema and "lessons" in request.schema["properties"]:
+        return reflected(request)
+    asked = [one for one in request.messages if one["role"] == "user"][-1]
+    kind = re.findall(r"(lamp|rope|soap) \d+", str(asked["content"]))[-1]
+    own, shelf = next(((own, shelf) for own, of, shelf in RULE.findall(request.prompt) if of == kind), ("", UNKNOWN))
+    if "tools" in request.body and request.messages[-1]["role"] == "user":
+        call = {"name": "look_at", "arguments": json.dumps({"shelf": shelf})}
+        said: dict[str, Any] = {
+            "content": "Let me look.",
+            "tool_calls": [{"id": "c1", "type": "function", "function": call}],
+        }
+    else:
+        said = {"content": f"{shelf}\n\nUsed: [{own}]" if own and "Used: [id]" in request.prompt else shelf}
+    choice = {"index": 0, "message": {"role": "assistant", **said}, "finish_reason": "stop"}
+    whole = {"id": "c", "object": "chat.completion", "created": 0, "model": "clerk", "choices": [choice]}
+    return Reply(raw=json.dumps(whole).encode())
 
 
 def turn(request: ChatRequest, shelf: str) -> dict[str, Any]:

@@ -47,11 +47,11 @@ def chain(domain_id: str, head: Position, operations: Iterable[Operation], at: d
     return entries
 
 
-def written_by(run_id: str, body: Mapping[str, Any]) -> bool:
-    """Whether an entry is of an episode of this run, whose episodes are named `run_id/…`, or a link such a one made."""
+def written_by(prefix: str, body: Mapping[str, Any]) -> bool:
+    """Whether an entry is of an episode whose id begins like this, or a link, which such a one made."""
     origin = body.get("origin")
     episode = origin.get("episode_id") if isinstance(origin, Mapping) else body.get("episode_id")
-    return "left" in body or str(episode).startswith(f"{run_id}/")
+    return "left" in body or str(episode).startswith(prefix)
 
 
 def first_broken(entries: Iterable[Entry], start: Position | None = None) -> Entry | None:
