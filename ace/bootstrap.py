@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
@@ -103,6 +104,16 @@ class App:
         from ace.repositories.episode_repository import EpisodeRepository
 
         return EpisodeRepository()
+
+    @cached_property
+    def gathering(self) -> Gathering:
+        from ace.core.gathering import Patience
+        from ace.services.gathering import Gathering
+
+        given = self.settings
+        return Gathering(
+            self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
+        )
 
     @cached_property
     def leases(self) -> Leases:

@@ -28,7 +28,7 @@ def learn(file: Path, domain: str, *, limit: int | None, wait: bool, as_json: bo
     read = read_episodes(file, check_domain(domain), app.clock.now().timestamp(), limit)
     told: dict[str, Any] = {"domain": domain, "episodes": len(read), **_reported(app, read, quiet=as_json)}
     if wait:
-        told |= _reflected(app, domain, [episode.id for _, episode in read], quiet=as_json)
+        told |= reflected(app, domain, [episode.id for _, episode in read], quiet=as_json)
     if as_json:
         typer.echo(json.dumps(told))
         return
@@ -49,8 +49,8 @@ def _reported(app: App, read: Sequence[tuple[Row, Episode]], *, quiet: bool) -> 
     return {"new": new, "repeated": len(read) - new}
 
 
-def _reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
-    """What reflecting on these came to."""
+def reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
+    """Reflect on these here, and what that came to."""
     import os
     import uuid
 

@@ -165,6 +165,10 @@ TAKE_DUE = statement(f"{_STATUS} WHERE {_DUE} ORDER BY due_at, domain_id, id LIM
 EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id")
 TAKE_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{skip}}")
 LOCK_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{lock}}")
+GROW = statement(
+    "UPDATE episodes SET body = :body, request_hash = :request_hash, due_at = :due_at"
+    " WHERE domain_id = :domain_id AND id = :id"
+)
 SET_EPISODE = statement(
     "UPDATE episodes SET state = :state, attempts = :attempts, due_at = :due_at, owner = :owner, error = :error,"
     " result = :result WHERE domain_id = :domain_id AND id = :id"
