@@ -11,14 +11,14 @@ learned from as well. The same span again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ace.core.traces import episode_id, to_episode
 from ace.errors import InvalidInput
 from ace.models.episode import Episode, EpisodeState, EpisodeStatus
 from ace.models.task import Feedback, Task, Trajectory
-from ace.models.trace import Span, Trace
+from ace.models.trace import Message, Span, SpanKind, Trace
 
 MAX_SPANS = 2_000
 Grow = Callable[[Episode | None], Episode]
@@ -63,7 +63,7 @@ def joined(before: Trace, more: Trace) -> Trace:
 
 
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Each span once; what a later part says of one fills what is empty."""
+    """Each span once; what a later part says of one fills what is empty, and continues what was said."""
     found: dict[str, Span] = {}
     for span in spans:
         found[span.id] = _filled(found[span.id], span) if span.id in found else span
@@ -71,10 +71,15 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _filled(span: Span, more: Span) -> Span:
-    names = ("parent", "name", "start", "end", "input", "output", "call", "result", "error")
+    names = ("parent", "name", "start", "end", "call", "result", "error")
     empty = {name: getattr(more, name) for name in names if not getattr(span, name)}
-    kind = more.kind if span.kind == Span(id="").kind else span.kind
-    return replace(span, **empty, kind=kind)
+    heard, said = _both(span.input, more.input), _both(span.output, more.output)
+    kind = more.kind if span.kind == SpanKind.OTHER else span.kind
+    return replace(span, input=heard, output=said, kind=kind, **empty)
+
+
+def _both(one: Sequence[Message], more: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(dict.fromkeys((*one, *more)))
 
 
 def _without_a_task(trace: Trace, domain_id: str, now: float, principal: str | None) -> Episode:

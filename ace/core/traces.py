@@ -52,7 +52,7 @@ def to_episode(
     task = Task(id=own, question=cut(question, MAX_TASK_CHARS), context=cut(_told(earlier)),
                 ground_truth=trace.expected)  # fmt: skip
     did = Trajectory(task_id=own, episode_id=own, answer="" if error else _answered(head, turn), error=error,
-                     steps=_steps(trace.spans, turn), latency_s=max(round(head.end - head.start, 3), 0.0))  # fmt: skip
+                     steps=_steps(trace.spans, turn), latency_s=_seconds(trace.spans))  # fmt: skip
     return Episode(id=own, domain_id=domain_id, task=task, trajectory=did, feedback=judged, principal=principal,
                    reported_at=now)  # fmt: skip
 
@@ -123,9 +123,15 @@ def _told(messages: Sequence[Message]) -> str:
 
 
 def _answered(head: Span, turn: Sequence[Message]) -> str:
-    own = [one.text for one in head.output if one.text]
+    own = [one.text for one in head.output if one.text] if head.kind != SpanKind.MODEL else []
     said = own or [one.text for one in turn if one.role == "assistant" and one.text and not one.calls]
     return cut(said[-1]) if said else ""
+
+
+def _seconds(spans: Sequence[Span]) -> float:
+    """From the first beginning to the last end."""
+    begun = [span.start for span in spans if span.start]
+    return max(round(max(span.end for span in spans) - min(begun), 3), 0.0) if begun else 0.0
 
 
 def _steps(spans: Sequence[Span], talk: Sequence[Message]) -> tuple[Step, ...]:

@@ -30,7 +30,7 @@ from ace.web.problems import Problem
 
 PREFIX = "/otlp/"
 MUTE = (
-    "Spans of an agent came without messages, and nothing can be learned from them. Let your instrumentation capture "
+    "Calls of models came without messages, and nothing can be learned from them. Let your instrumentation capture "
     "content, for many by OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true."
 )
 LATE = "Spans came after their trace had been learned from; they were not read."

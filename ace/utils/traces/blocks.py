@@ -43,12 +43,12 @@ def fold(role: str, blocks: Iterable[Any]) -> Message:
 
 def read(block: Any) -> tuple[str, Any]:
     """Where in a message it belongs, and what it says."""
-    if isinstance(block, str):
+    if not isinstance(block, dict):
         return "text", text(block)
-    if isinstance(block, dict) and isinstance(block.get("message_content"), dict):
+    if isinstance(block.get("message_content"), dict):
         block = block["message_content"]
     place, reader = KINDS.get(kind(block), ("text", _nothing))
-    return place, reader({name.removeprefix("message_content."): own for name, own in block.items()} if block else {})
+    return place, reader({name.removeprefix("message_content."): own for name, own in block.items()})
 
 
 def text(value: Any) -> str:

@@ -69,7 +69,7 @@ def message(value: Json, role: str = "user") -> Message:
         return fold(role, [value])
     if named == "function_call":  # ShareGPT writes the call as JSON
         return fold(role, [{"type": "tool_call", **_object(content)}])
-    told = content if isinstance(content, list) else [content]
+    told = content if isinstance(content, list) else [content if kind(content) else text(content)]
     if role == "tool" and not any(kind(one) in RESULTS for one in told):
         return fold(role, [{"type": "tool_result", "id": first(value, "tool_call_id", "id"), "content": content}])
     return fold(role, [*_thoughts(value), *told, *_calls(value)])

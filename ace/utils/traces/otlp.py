@@ -30,7 +30,7 @@ LOGS = ".logRecords["
 class Export:
     """What one request holds: parts of traces, those whose root span it has, and the spans that cannot be read.
 
-    `mute`: spans of a model, a tool or an agent without any words in them.
+    `mute`: calls of models without a word of what was asked or said.
     """
 
     traces: Sequence[Trace]
@@ -51,6 +51,7 @@ def export(body: Json, where: str = "body") -> Export:
     if not {"resourceSpans", "resourceLogs"} & body.keys() and body:
         raise InvalidInput(f"{where}, resourceSpans", "is missing", "Send an ExportTraceServiceRequest")
     found: dict[str, Trace] = {}
+    silent: dict[str, list[Span]] = {}
     ended, faults, mute = set(), [], 0
     for place, told in (*_each(body, "Spans", "spans", where), *_each(body, "Logs", "logRecords", where)):
         try:
@@ -62,8 +63,12 @@ def export(body: Json, where: str = "body") -> Export:
         if part.scores or part.spans[0].says_something:
             known = found.get(part.id, replace(part, spans=(), scores=()))
             found[part.id] = replace(known, spans=(*known.spans, *part.spans), scores=(*known.scores, *part.scores))
-        elif LOGS not in place:
-            mute += part.spans[0].kind != SpanKind.OTHER
+        elif part.spans[0].kind != SpanKind.OTHER:
+            mute += part.spans[0].kind == SpanKind.MODEL and LOGS not in place
+            silent.setdefault(part.id, []).append(part.spans[0])
+    for own, spans in silent.items():  # they tell what is inside of what, where there is something to tell
+        if own in found:
+            found[own] = replace(found[own], spans=(*found[own].spans, *spans))
     return Export(traces=tuple(found.values()), ended=frozenset(ended), faults=faults, mute=mute)
 
 
