@@ -52,9 +52,9 @@ def import_(
 
     if dry_run and wait:
         raise InvalidInput("--wait", "does not go with --dry-run", "Leave one of them out")
-    ace = App()
-    found = _read(paths, source, quiet=as_json)
-    episodes = _episodes(ace, check_domain(domain), found, Yardstick(name=score, right_from=right_from), limit)
+    check_domain(domain)
+    ace, found = App(), _read(paths, source, quiet=as_json)
+    episodes = _episodes(ace, domain, found, Yardstick(name=score, right_from=right_from), limit)
     told: dict[str, Any] = {"domain": domain, "dry_run": dry_run, "read": len(found.traces)}
     told |= _brought(ace, episodes, dry_run=dry_run, quiet=as_json) | {"skipped": len(found.skipped)}
     if wait:

@@ -2,7 +2,7 @@
 
     the head    the outermost span that says something; of several, an agent before a single call of a model
     the task    what the head was asked; where that is no plain text, the last user message before the first answer
-    context     the messages of people and of the agent that came before it; not the agent's own instructions
+    context     the messages of people and of the agent that came before it
     steps       the calls of tools that the agent's models asked for, with their results; else the spans of tools
     answer      what the head said in the end; else the last words of the agent's last model
     outcome     the scores (`ace.core.scores`); else, when the head failed, wrong by its error; else unknown

@@ -74,8 +74,9 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[World]:
     home = tmp_path_factory.mktemp("otlp")
     with ScriptedLLM(clerk) as llm:
-        settings = {"ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": llm.url, "ACE_TRACE_SETTLE_S": "0",
-                    "ACE_REVIEW": "screens", "ACE_OTLP_MAX_BODY_BYTES": str(LIMIT), "ACE_MODELS_DIR": str(models_dir)}  # fmt: skip
+        settings = {"ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": llm.url, "ACE_MODELS_DIR": str(models_dir),
+                    "ACE_TRACE_SETTLE_S": "0", "ACE_OTLP_MAX_BODY_BYTES": str(LIMIT),
+                    "ACE_REVIEW": "screens"}  # fmt: skip
         with serving(home, **settings) as server:
             yield World(server, home)
 

@@ -80,6 +80,8 @@ FORMS: dict[str, tuple[Any, tuple[Message, ...]]] = {
     "words": (ASKED.text, (ASKED,)),
     "an object of their own": ({"question": "7?"}, (Message(role="user", text='{"question": "7?"}'),)),
     "nothing": (None, ()),
+    "the agent's own instructions": ([{"role": "system", "content": "Be brief."}, {"role": "developer", "content": "x"},
+                                      {"from": "system", "value": "x"}, {"type": "system", "content": "x"}], ()),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@
     Traceloop (OpenLLMetry)    traceloop.span.kind, traceloop.entity.input, gen_ai.prompt.0.…
     pydantic-ai                pydantic_ai.all_messages, final_result, tool_arguments
 
-A span that none of these is about says nothing. The agent's own instructions (system prompts) are not read as words.
+A span that none of these is about says nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ace.models.task import FeedbackSource
 from ace.models.trace import Message, Score, Span, SpanKind, ToolCall
 from ace.utils.traces.blocks import Json, first, text
-from ace.utils.traces.messages import message, messages, parsed, unflattened
+from ace.utils.traces.messages import messages, parsed, unflattened
 
 Event = tuple[str, Json]
 AGENT, MODEL, TOOL, OTHER = SpanKind.AGENT, SpanKind.MODEL, SpanKind.TOOL, SpanKind.OTHER
@@ -87,7 +87,7 @@ def told_by_events(events: Sequence[Event]) -> tuple[tuple[Message, ...], tuple[
         if name == "gen_ai.choice":
             said += messages(body.get("message", body), "assistant")
         elif name.startswith("gen_ai.") and name.endswith(".message"):
-            heard.append(message(body, name.split(".")[1]))
+            heard += messages({"role": name.split(".")[1], **body}, "user")
         elif name.startswith("gen_ai."):
             heard += _listed(body, ("gen_ai.input.messages", "gen_ai.prompt"), "user")
             said += _listed(body, ("gen_ai.output.messages", "gen_ai.completion"), "assistant")

@@ -36,7 +36,6 @@ class Found:
     traces: dict[str, Trace] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     skipped: list[InvalidInput] = field(default_factory=list)
-    records: int = 0
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -47,13 +46,16 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def load(file: Path, found: Found, source: TraceSource | None = None) -> None:
-    """Add what the file holds. Raises InvalidInput when it cannot be read, or nobody can tell what wrote it."""
+    """Add what the file holds. Raises InvalidInput when it cannot be read at all."""
     for record in records.read(file):
-        found.records += 1
         if isinstance(record, InvalidInput):
             found.skipped.append(record)
             continue
-        source = source or detect(record)
+        try:
+            source = source or detect(record)
+        except InvalidInput as error:
+            found.skipped.append(error)
+            return
         _add(record, READERS[source], found)
 
 

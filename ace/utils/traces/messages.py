@@ -10,7 +10,7 @@
     LangChain                      type: human, ai, tool; lc and kwargs    content, tool_calls with args
     ShareGPT                       from, value                             value
 
-What is none of these is kept as the text it is.
+What is none of these is kept as the text it is. The agent's own instructions, system messages, are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROLES = {
 }
 WRAPPERS = ("messages", "input_messages", "output_messages", "kwargs", "message", "choices", "generations")
 ITEMS = ("message", "function_call", "custom_tool_call", "function_call_output", "custom_tool_call_output")
-MAX_DEPTH = 12
+SYSTEM, MAX_DEPTH = "system", 12
 
 
 def messages(value: Any, role: str, depth: int = 0) -> tuple[Message, ...]:
@@ -104,7 +104,8 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(made: Message) -> tuple[Message, ...]:
-    return (made,) if made.text or made.thought or made.calls or made.results else ()
+    says = made.text or made.thought or made.calls or made.results
+    return (made,) if says and made.role != SYSTEM else ()
 
 
 def _class(value: Json) -> str:

@@ -56,7 +56,8 @@ def _part(record: Record, told: Json) -> Trace:
 
 
 def _span(told: Json, own: str) -> Span:
-    words = {name.removeprefix("attributes."): value for name, value in told.items() if name.startswith("attributes.")}
+    words = {name.removeprefix("attributes."): value for name, value in told.items()
+             if name.startswith("attributes.") and not _is_printed(name, value)}  # fmt: skip
     if (kind := text(told.get("span_kind"))) not in ("", "UNKNOWN"):
         words.setdefault("openinference.span.kind", kind)
     plain = Span(id=own, parent=text(first(told, "parent_id", "parentId")), name=text(told.get("name")),
@@ -66,6 +67,11 @@ def _span(told: Json, own: str) -> Span:
     ]
     failed = text(told.get("status_message")) if told.get("status_code") == "ERROR" else None
     return conventions.span(plain, words, events, failed=failed)
+
+
+def _is_printed(name: str, value: Any) -> bool:
+    """Is it a list of messages as Python prints it? So are lists in CSV, and nothing reads them again."""
+    return name.endswith("_messages") and isinstance(parsed(value), str)
 
 
 def _objects(value: Any) -> list[Json]:
