@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ace.models.episode import Episode
     from ace.utils.traces.files import Found
 
-app = typer.Typer(no_args_is_help=True, help="Learn from traces that other tools have kept.")
+app = typer.Typer(
+    help="Learn from traces that other tools have kept.\n\nExample: ace traces import langfuse.jsonl --domain support",
+    no_args_is_help=True,
+)
 SHOWN = 20
 
 
