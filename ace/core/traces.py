@@ -26,9 +26,7 @@ from ace.models.trace import Message, Span, SpanKind, ToolCall, Trace
 
 MAX_TASK_CHARS, MAX_TEXT_CHARS, MAX_STEPS, MAX_ID_CHARS = 50_000, 20_000, 500, 150
 NO_TASK = "has no task: no span holds a user message or an input"
-CAPTURE = (
-    "Let the instrumentation capture message content, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true for many"
-)
+CAPTURE = "Let the instrumentation capture messages: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
 def episode_id(trace: Trace) -> str:

@@ -31,7 +31,7 @@ from ace.web.problems import Problem
 PREFIX = "/otlp/"
 MUTE = (
     "Calls of models came without messages, and nothing can be learned from them. Let your instrumentation capture "
-    "content, for many by OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true."
+    "content, for many by OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true or =SPAN_AND_EVENT."
 )
 LATE = "Spans came after their trace had been learned from; they were not read."
 STATUSES = {"The server is not set up for this": 415, "Invalid input": 400}

@@ -29,6 +29,7 @@ FILES: dict[str, tuple[str, FeedbackSource, Step]] = {
     "otlp-collector.jsonl": (f"otlp-{TRACE}", JUDGE, STEP),
     "otlp-events.jsonl": (f"otlp-{TRACE}", JUDGE, STEP),
     "otlp-openinference.jsonl": (f"otlp-{TRACE}", JUDGE, STEP),
+    "otlp-langsmith.jsonl": ("otlp-e40bce6930f6da041bc867a68508ec62", NONE, STEP),
     "phoenix-download.jsonl": (f"phoenix-{TRACE}", HUMAN, STEP),
     "phoenix-cli.json": (f"phoenix-{TRACE}", HUMAN, STEP),
     "phoenix-dataframe.jsonl": (f"phoenix-{TRACE}", NONE, STEP),
@@ -69,7 +70,7 @@ def test_the_work_is_the_same_whoever_wrote_it_down(name: str) -> None:
     (trace,) = read(EXPORTS / name).traces.values()
     assert "Be brief." not in json.dumps([episode.to_json(), trace.to_json()]), "an agent's instructions are its own"
     if name.startswith(("otlp", "langfuse", "phoenix")):
-        assert episode.trajectory.latency_s == 2.5 or name == "otlp-events.jsonl"
+        assert episode.trajectory.latency_s == 2.5 or name in ("otlp-events.jsonl", "otlp-langsmith.jsonl")
 
 
 def test_files_of_one_export_are_put_together(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
     the same before 1.37       messages as events: gen_ai.user.message … gen_ai.choice, gen_ai.content.prompt
     OpenInference (Phoenix)    openinference.span.kind, llm.input_messages.0.…, input.value, tool.name
     Langfuse's SDKs, 3 on      langfuse.observation.type, .input, .output
+    LangSmith (LangChain)      langsmith.span.kind, gen_ai.prompt and gen_ai.completion as JSON
     Traceloop (OpenLLMetry)    traceloop.span.kind, traceloop.entity.input, gen_ai.prompt.0.…
     pydantic-ai                pydantic_ai.all_messages, final_result, tool_arguments
 
@@ -23,8 +24,8 @@ from ace.utils.traces.messages import messages, parsed, unflattened
 
 Event = tuple[str, Json]
 AGENT, MODEL, TOOL, OTHER = SpanKind.AGENT, SpanKind.MODEL, SpanKind.TOOL, SpanKind.OTHER
-KIND_NAMES = ("gen_ai.operation.name", "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind",
-              "llm.request.type")  # fmt: skip
+KIND_NAMES = ("langsmith.span.kind", "gen_ai.operation.name", "openinference.span.kind", "langfuse.observation.type",
+              "traceloop.span.kind", "llm.request.type")  # fmt: skip
 KINDS = {
     **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "agent"), AGENT),
     **dict.fromkeys(("chat", "generate_content", "text_completion", "completion", "llm", "generation"), MODEL),
