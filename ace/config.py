@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ace.errors import InvalidInput
@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     domain_tokens_per_day: int | None = Field(None, ge=0, description="tokens they may use; default: no limit")
     domain_usd_per_day: float | None = Field(None, ge=0, description="US dollars they may cost; default: no limit")
 
+    server_url: str | None = Field(
+        None, description="the server that LiteLLM's handler asks; default: none, it asks here"
+    )
+    server_domain: str = Field("default", description="whose playbook LiteLLM's handler asks for")
+    server_key: SecretStr | None = Field(None, description="API key shown to it, and by `ace claude` to its server")
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535, description="port the server listens on")
@@ -127,6 +132,9 @@ class Settings(BaseSettings):
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")
+    vector_backend: Literal["faiss", "pgvector"] = Field(
+        "faiss", description="where vectors are searched: in each process, or in Postgres, one index for all of them"
+    )
     faiss_memory_mb: int = Field(256, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
     faiss_idle_s: float = Field(900, gt=0, description="seconds after which an unused index is unloaded")
 
@@ -150,6 +158,14 @@ class Settings(BaseSettings):
 
     anchor_url: str | None = Field(None, description="where journal heads are anchored: a file, file:// or s3://")
     anchor_key_file: Path | None = Field(None, description="the key that signs them; default: anchor.key in data_dir")
+
+    @field_validator("vector_backend")
+    @classmethod
+    def _needs_postgres(cls, backend: str, info: ValidationInfo) -> str:
+        url: SecretStr | None = info.data.get("database_url")
+        if backend == "pgvector" and (url is None or url.get_secret_value().startswith("sqlite")):
+            raise ValueError("pgvector needs Postgres: set ACE_DATABASE_URL=postgresql://…, or leave it at faiss")
+        return backend
 
     def path(self, *parts: str) -> Path:
         return self.data_dir.joinpath(*parts)

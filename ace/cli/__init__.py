@@ -13,6 +13,8 @@ import typer
 from ace import quick_settings
 from ace.cli import (
     ask,
+    bench,
+    claude,
     database,
     doctor,
     evidence,
@@ -70,10 +72,12 @@ app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
 app.add_typer(traces.app, name="traces")
 replay_blame.register(replay.app)
+app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(claude.app, name="claude")
 
 
 @app.callback()

@@ -85,6 +85,14 @@ class Claim:
     worker: str
     attempt: int
 
+    @property
+    def domain_id(self) -> str:
+        return self.episode.domain_id
+
+    @property
+    def id(self) -> str:
+        return self.episode.id
+
 
 def _trajectory(data: Mapping[str, Any]) -> Trajectory:
     given = _known(Trajectory, data)

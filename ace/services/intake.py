@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+<<<<<<< HEAD
 from dataclasses import replace
 from enum import StrEnum
 
 from ace.core.ports import EpisodeQueue
 from ace.errors import Conflict, Outage
 from ace.models.episode import Claim, Episode, EpisodeState
+=======
+from itertools import islice
+
+from ace.core.ports import EpisodeQueue
+from ace.errors import Outage
+from ace.models.episode import Claim, EpisodeState, EpisodeStatus
+>>>>>>> origin/main
 from ace.services.reflection import Ending, Reflected, Reflection
 
 POLL_S = 0.5
+WINDOW = 500  # episodes looked for at once; they end about in the order they were reported
 
 
 class Taken(StrEnum):
@@ -60,6 +69,20 @@ def reflect_on(
             if last.ending != Ending.POSTPONED:
                 break
         yield last
+
+
+def ended(
+    ids: Sequence[str], domain_id: str, *, episodes: EpisodeQueue, sleep: Callable[[float], None]
+) -> Iterator[EpisodeStatus]:
+    """Each of these episodes once workers are done with it, in whatever order that is."""
+    waiting = dict.fromkeys(ids)
+    while waiting:
+        over = episodes.ended(domain_id, list(islice(waiting, WINDOW)))
+        for own in over:
+            del waiting[own]
+        yield from over.values()
+        if waiting and not over:
+            sleep(POLL_S)
 
 
 def _claimed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -95,6 +95,10 @@ class InMemoryEpisodes:
     ) -> Sequence[EpisodeStatus]:
         own = [s for s in self._of(domain) if s.id > after and state in (None, s.state)]
         return sorted(own, key=lambda status: status.id)[:limit]
+
+    def ended(self, domain: str, ids: Collection[str]) -> Mapping[str, EpisodeStatus]:
+        over = (EpisodeState.DONE, EpisodeState.DEAD)
+        return {one.id: one for one in self._of(domain) if one.id in ids and one.state in over}
 
     def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
         bodies = {
