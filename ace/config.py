@@ -146,6 +146,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "ACE_OTEL_ENDPOINT", "otel_endpoint"),
         description="an OTLP/HTTP collector for traces, such as http://localhost:4318; default: no traces",
     )
+    otlp_max_body_bytes: int = Field(
+        16_000_000, ge=1, description="a larger export of spans is refused, as sent and as unpacked"
+    )
+    trace_quiet_s: float = Field(
+        120, ge=0, description="seconds without news after which a trace is learned from though its root never came"
+    )
+    trace_settle_s: float = Field(10, ge=0, description="seconds after its root span in which a trace may still grow")
     lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
     backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
 

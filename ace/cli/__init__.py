@@ -35,6 +35,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    traces,
     usage,
     worker,
 )
@@ -69,6 +70,7 @@ app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
+app.add_typer(traces.app, name="traces")
 replay_blame.register(replay.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")

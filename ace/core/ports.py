@@ -30,6 +30,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ace.core.gathering import Grow
 from ace.core.similarity import Relation
 from ace.models.access import ApiKey
 from ace.models.assignment import Assignment, Held, Kept
@@ -277,6 +278,13 @@ class EpisodeQueue(Protocol):
         """Keep an episode for reflection; durable when it returns. False: a repeat, which changed nothing.
 
         Raises InvalidInput, Conflict when the id was reported with another body.
+        """
+        ...
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        """Keep what `grow` makes of the episode, or of none, due then; durable when it returns.
+
+        False: a worker has had it, or it was reported whole; nothing is changed. Raises InvalidInput.
         """
         ...
 

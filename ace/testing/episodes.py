@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ace.core import leasing
+from ace.core.gathering import Grow, may_grow
 from ace.core.leasing import Change
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
@@ -40,6 +41,17 @@ class InMemoryEpisodes:
                     due_at=episode.reported_at,
                 )
             return known is row
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        with self._lock:
+            status, known = self.status(domain, episode_id), self.get(domain, episode_id)
+            if known and status and not (may_grow(status) and known.trace):
+                return False
+            episode = grow(known)
+            self._rows[domain, episode_id] = episode_to_row(episode, due_at)
+            self._statuses[domain, episode_id] = EpisodeStatus(id=episode_id, domain_id=domain,
+                state=EpisodeState.QUEUED, reported_at=episode.reported_at, due_at=due_at)  # fmt: skip
+            return True
 
     def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
         with self._lock:
