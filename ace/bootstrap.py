@@ -53,15 +53,13 @@ if TYPE_CHECKING:
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
-<<<<<<< HEAD
-    from ace.services.gathering import Gathering
-=======
     from ace.services.errands import Errands
->>>>>>> origin/main
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.overhearing import Overhearing
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.refining import Refining
@@ -120,7 +118,6 @@ class App:
         return EpisodeRepository()
 
     @cached_property
-<<<<<<< HEAD
     def gathering(self) -> Gathering:
         from ace.core.gathering import Patience
         from ace.services.gathering import Gathering
@@ -129,12 +126,18 @@ class App:
         return Gathering(
             self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
         )
-=======
+
+    @cached_property
+    def overhearing(self) -> Overhearing:
+        from ace.services.overhearing import Overhearing
+
+        return Overhearing(self.episodes, self.receipts, self.clock, self.settings.proxy_settle_s)
+
+    @cached_property
     def assignments(self) -> AssignmentQueue:
         from ace.repositories.assignment_repository import AssignmentRepository
 
         return AssignmentRepository()
->>>>>>> origin/main
 
     @cached_property
     def leases(self) -> Leases:

@@ -127,6 +127,8 @@ class Settings(BaseSettings):
         None, description="the proxy's Anthropic-compatible /v1, such as https://api.anthropic.com/v1; default: none"
     )
     proxy_patience_s: float = Field(0.25, gt=0, description="seconds the proxy looks for bullets before it goes on")
+    proxy_learn: bool = Field(True, description="keep what a key that may write asks through the proxy as episodes")
+    proxy_settle_s: float = Field(30, ge=0, description="seconds in which a report takes the place of such an episode")
     proxy_timeout_s: float = Field(600, gt=0, description="seconds a provider behind the proxy may be silent")
     proxy_max_body_bytes: int = Field(64_000_000, ge=1, description="a larger body to the proxy is refused unread")
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
