@@ -24,6 +24,7 @@ from ace.cli import (
     journal,
     keys,
     manual,
+    mcp,
     models,
     playbook,
     refine,
@@ -59,6 +60,7 @@ runs.register(app)
 report.register(app)
 serve.register(app)
 worker.register(app)
+mcp.register(app)
 history.register(app)
 evidence.register(app)
 guardrail.register(app)
