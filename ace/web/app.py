@@ -27,6 +27,7 @@ from ace.web import (
     evidence,
     health,
     history,
+    mcp,
     reviews,
 )
 from ace.web.access import Gate
@@ -52,6 +53,7 @@ def create(app: App | None = None) -> Asgi:
         routes, max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
         observe=ace.observe_request, dress=dressed,
     )  # fmt: skip
+    routes.state.mcp = mcp.mount(routes, border, max_body=settings.max_body_bytes)
     return TracedRequests(Fork(proxy, border))
 
 
@@ -91,8 +93,9 @@ def api(ace: App) -> FastAPI:
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     with made.state.ace.serving():
         yield
-    if proxy := getattr(made.state, "proxy", None):
-        await proxy.close()
+    for door in ("proxy", "mcp"):
+        if found := getattr(made.state, door, None):
+            await found.close()
 
 
 async def _ours(request: Request, error: Exception) -> Response:
