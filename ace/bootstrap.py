@@ -53,11 +53,8 @@ if TYPE_CHECKING:
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
-<<<<<<< HEAD
-    from ace.services.gathering import Gathering
-=======
     from ace.services.errands import Errands
->>>>>>> origin/main
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
@@ -120,7 +117,6 @@ class App:
         return EpisodeRepository()
 
     @cached_property
-<<<<<<< HEAD
     def gathering(self) -> Gathering:
         from ace.core.gathering import Patience
         from ace.services.gathering import Gathering
@@ -129,12 +125,12 @@ class App:
         return Gathering(
             self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
         )
-=======
+
+    @cached_property
     def assignments(self) -> AssignmentQueue:
         from ace.repositories.assignment_repository import AssignmentRepository
 
         return AssignmentRepository()
->>>>>>> origin/main
 
     @cached_property
     def leases(self) -> Leases:

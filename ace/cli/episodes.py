@@ -28,12 +28,8 @@ def learn(file: Path, domain: str, *, limit: int | None, wait: bool, queue: bool
     read = read_episodes(file, check_domain(domain), app.clock.now().timestamp(), limit)
     told: dict[str, Any] = {"domain": domain, "episodes": len(read), **_reported(app, read, quiet=as_json)}
     if wait:
-<<<<<<< HEAD
-        told |= reflected(app, domain, [episode.id for _, episode in read], quiet=as_json)
-=======
-        work = _watched if queue else _reflected
+        work = _watched if queue else reflected
         told |= work(app, domain, [episode.id for _, episode in read], quiet=as_json)
->>>>>>> origin/main
     if as_json:
         typer.echo(json.dumps(told))
         return
@@ -54,10 +50,6 @@ def _reported(app: App, read: Sequence[tuple[Row, Episode]], *, quiet: bool) -> 
     return {"new": new, "repeated": len(read) - new}
 
 
-<<<<<<< HEAD
-def reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
-    """Reflect on these here, and what that came to."""
-=======
 def _watched(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
     """What became of these when workers were done with them."""
     unique = list(dict.fromkeys(ids))
@@ -76,9 +68,8 @@ def _result(status: EpisodeStatus) -> dict[str, int]:
     return found
 
 
-def _reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
-    """What reflecting on these came to."""
->>>>>>> origin/main
+def reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
+    """Reflect on these here, and what that came to."""
     import os
     import uuid
 

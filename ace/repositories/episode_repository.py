@@ -64,7 +64,7 @@ class EpisodeRepository:
             row = episode_to_row(grow(None), due_at)
             if session.rows(statements.REPORT, **row):
                 return True
-            status = status_from_row(session.rows(statements.LOCK_EPISODE, domain_id=domain, id=episode_id)[0])
+            status = status_from_row(session.rows(EPISODE_QUEUE.lock, domain_id=domain, id=episode_id)[0])
             ((_, body),) = session.rows(statements.REPORTED, domain_id=domain, id=episode_id)
             known = episode_from_body(body)
             if not may_grow(status) or known.trace is None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-<<<<<<< HEAD
-from dataclasses import asdict, fields, replace
-=======
->>>>>>> origin/main
+from dataclasses import replace
 from typing import Any
 
 from ace.core.journal import canonical, digest

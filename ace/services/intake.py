@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-<<<<<<< HEAD
 from dataclasses import replace
 from enum import StrEnum
-
-from ace.core.ports import EpisodeQueue
-from ace.errors import Conflict, Outage
-from ace.models.episode import Claim, Episode, EpisodeState
-=======
 from itertools import islice
 
 from ace.core.ports import EpisodeQueue
-from ace.errors import Outage
-from ace.models.episode import Claim, EpisodeState, EpisodeStatus
->>>>>>> origin/main
+from ace.errors import Conflict, Outage
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.services.reflection import Ending, Reflected, Reflection
 
 POLL_S = 0.5
