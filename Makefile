@@ -29,7 +29,7 @@ demo: setup      ## learn from a small real task set with a real local model; un
 	@$(BIN)/ace demo
 
 test: tools      ## every test, on SQLite and on a real Postgres
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: tools     ## ruff, mypy --strict, the stairs
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -49,7 +49,7 @@ LOCK   := pip compile --quiet --universal --python-version 3.11 --generate-hashe
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:            ## resolve pyproject.toml into requirements.lock and, for the image, requirements-runtime.lock
 	@$(BIN)/uv $(LOCK) --all-extras --group dev -o requirements.lock
-	@$(BIN)/uv $(LOCK) --extra local --extra otel --extra mcp --constraint requirements.lock -o requirements-runtime.lock
+	@$(BIN)/uv $(LOCK) --extra server --extra local --extra otel --extra mcp --constraint requirements.lock -o requirements-runtime.lock
 
 clean:           ## forget the environment and all data
 	rm -rf $(VENV) .ace

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ace.core.exposure import Shares
     from ace.core.gates import Gates
     from ace.core.ports import (
+        AssignmentQueue,
         Embedder,
         EpisodeQueue,
         Generator,
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from ace.models.task import Task
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.repositories.pgvector_index import PgVectorIndex
     from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
+    from ace.services.assigning import Assigning
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
     from ace.services.bench_learners import Kit
@@ -50,10 +53,13 @@ if TYPE_CHECKING:
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.errands import Errands
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.overhearing import Overhearing
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.refining import Refining
@@ -73,11 +79,13 @@ if TYPE_CHECKING:
     from ace.services.worth import Appraisal
     from ace.utils.bench_room import BenchRoom
     from ace.utils.call_ledger import CallLedger
+    from ace.utils.faiss_index import FaissManager
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
 
 
 HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
+INDEX_PATIENCE_S = 0.25  # of which the index has so much, where it is in the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,28 @@ class App:
         return EpisodeRepository()
 
     @cached_property
+    def gathering(self) -> Gathering:
+        from ace.core.gathering import Patience
+        from ace.services.gathering import Gathering
+
+        given = self.settings
+        return Gathering(
+            self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
+        )
+
+    @cached_property
+    def overhearing(self) -> Overhearing:
+        from ace.services.overhearing import Overhearing
+
+        return Overhearing(self.episodes, self.receipts, self.clock, self.settings.proxy_settle_s)
+
+    @cached_property
+    def assignments(self) -> AssignmentQueue:
+        from ace.repositories.assignment_repository import AssignmentRepository
+
+        return AssignmentRepository()
+
+    @cached_property
     def leases(self) -> Leases:
         from ace.repositories.lease_repository import LeaseRepository
 
@@ -123,10 +153,20 @@ class App:
 
     @cached_property
     def index(self) -> VectorIndex:
-        from ace.utils.faiss_index import get_faiss_manager
         from ace.utils.metered import MeteredIndex
 
-        return MeteredIndex(get_faiss_manager())
+        return MeteredIndex(self.plain_index)
+
+    @cached_property
+    def plain_index(self) -> FaissManager | PgVectorIndex:
+        """The index whose searches are not counted among those for bullets."""
+        if self.settings.vector_backend == "pgvector":
+            from ace.repositories.pgvector_index import PgVectorIndex
+
+            return PgVectorIndex()
+        from ace.utils.faiss_index import get_faiss_manager
+
+        return get_faiss_manager()
 
     @cached_property
     def second_look(self) -> SecondLook:
@@ -251,12 +291,10 @@ class App:
 
     @cached_property
     def refining(self) -> Refining:
-        """Its searches are not counted among those for bullets."""
         from ace.services.refining import Refining
-        from ace.utils.faiss_index import get_faiss_manager
 
         days, budget = self.settings.archive_unused_days, self.settings.domain_token_budget
-        return Refining(self.store, get_faiss_manager(), self.second_look, self.clock, books=self.books,
+        return Refining(self.store, self.plain_index, self.second_look, self.clock, books=self.books,
                         unused_days=days, budget=budget)  # fmt: skip
 
     @cached_property
@@ -340,6 +378,7 @@ class App:
                 guard=self.guarding.guard,
                 anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
                 refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
+                tend=lambda domain_id: self.plain_index.tend(domain_id),
             )
             schedule.start()
             try:
@@ -455,11 +494,19 @@ class App:
     def health(self) -> HealthCheck:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
-        from ace.utils.faiss_index import is_ready
         from ace.utils.llm_deadline import Shared
 
         breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        if self.settings.vector_backend == "pgvector":
+            return HealthCheck(breakers.ask, Shared(self._pgvector_ready, INDEX_PATIENCE_S, name="The index").ask)
+        from ace.utils.faiss_index import is_ready
+
         return HealthCheck(breakers.ask, is_ready)
+
+    def _pgvector_ready(self) -> bool:
+        from ace.repositories.pgvector_index import PgVectorIndex
+
+        return isinstance(self.plain_index, PgVectorIndex) and self.plain_index.is_ready()
 
     @cached_property
     def backups(self) -> Backups:
@@ -515,7 +562,9 @@ class App:
         return RunFolder.open(self.settings.path("runs", run_id), config)
 
     @contextmanager
-    def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
+    def workshop(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], workers: Assigning | None = None
+    ) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
         from ace.services.attempts import Attempts
         from ace.services.training import Training
@@ -526,7 +575,7 @@ class App:
         with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as (learning, generator):
             yield Workshop(
                 learning=learning,
-                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock, workers=workers),
                 attempts=Attempts(generator, folder),
             )
 
@@ -622,26 +671,53 @@ class App:
             yield learning, generator
 
     @contextmanager
-    def reflecting(self, say: Callable[[str], None]) -> Iterator[Reflection]:
-        """The reflection on reported episodes; the local model is started only where it is the one to be asked."""
+    def reflecting(self, say: Callable[[str], None], *, lm: Any = None) -> Iterator[Reflection]:
+        """The reflection on reported episodes; the local model is started only where it is the one to be asked.
+
+        `lm` is a model of DSPy's that somebody at this machine has brought along, to be asked in its place.
+        """
         from ace.services.reflection import Reflection
         from ace.utils.llm_meter import Meter
 
         local = (self.settings.reflector_model or self.settings.model) == "local" and not self._by_template
         meter = Meter()
         with ExitStack() as stack:
-            base_url = stack.enter_context(self._local_model(say)) if local else None
+            base_url = stack.enter_context(self._local_model(say)) if local and lm is None else None
             yield Reflection(
                 store=self.store,
                 episodes=self.episodes,
-                reflector=self._reflector(meter, None, base_url),
-                curator=self.curator,
+                reflector=self._reflector(meter, None, base_url, lm),
+                curator=self.curator if lm is None else self.run_curator,
                 embedder=self.embedder,
                 clock=self.clock,
                 lease_s=self.settings.lease_s,
                 budgets=self.budgets,
                 meter=meter,
             )
+
+    @contextmanager
+    def working(self, say: Callable[[str], None]) -> Iterator[Errands]:
+        """All that a worker does: reflection, and the tasks of runs, whose model is made ready by the first of them."""
+        from ace.services.assigned import Assigned
+        from ace.services.errands import Errands
+        from ace.utils.llm_meter import Meter
+        from ace.utils.once import Once
+
+        meter = Meter()
+        with ExitStack() as stack:
+            reflection = stack.enter_context(self.reflecting(say))
+            learning = Once(lambda: stack.enter_context(self._learning(meter, None, say))[0])
+            assigned = Assigned(queue=self.assignments, learning=learning, clock=self.clock, meter=meter,
+                                lease_s=self.settings.lease_s, budgets=self.budgets)  # fmt: skip
+            yield Errands(reflection, assigned)
+
+    def assigning(self, domain_id: str, run_id: str) -> Assigning:
+        """The tasks that workers do for a run."""
+        import time
+
+        from ace.services.assigning import Assigning
+
+        return Assigning(self.assignments, self.clock, time.sleep, domain_id=domain_id, run_id=run_id)
 
     @property
     def _by_template(self) -> bool:
@@ -674,20 +750,22 @@ class App:
         )
         return generator, self._reflector(meter, ledger, base_url)
 
-    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None) -> Reflector:
+    def _reflector(self, meter: Meter, ledger: CallLedger | None, base_url: str | None, lm: Any = None) -> Reflector:
         from ace.reflector.fallback_reflector import FallbackReflector
         from ace.reflector.grounded_reflector import GroundedReflector
         from ace.reflector.template_reflector import TemplateReflector
         from ace.utils.llm_adapter import CompactAdapter
         from ace.utils.llm_circuit_breaker import protected_predict
         from ace.utils.llm_client import language_model
+        from ace.utils.llm_metered import counted
 
-        if self._by_template:
+        if self._by_template and lm is None:
             return TemplateReflector()
         name, writer = self.settings.reflector_model or self.settings.model, self.settings.reflector
+        own = lm or language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url)
         model = GroundedReflector(
-            predict=protected_predict,
-            lm=language_model(self.settings, meter=meter, ledger=ledger, model=name, base_url=base_url),
+            predict=counted(protected_predict, meter) if lm else protected_predict,
+            lm=own,
             adapter=CompactAdapter(),
             rounds=self.settings.reflector_rounds,
             scope=meter.scope,

@@ -80,7 +80,7 @@ class MissingModelFiles(UserError):
     """A local model's files are not on this machine yet."""
 
 
-class MissingExtra(UserError):
+class MissingExtra(UserError, ImportError):
     """An optional library is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:

@@ -14,6 +14,7 @@ from ace import quick_settings
 from ace.cli import (
     ask,
     bench,
+    claude,
     database,
     doctor,
     evidence,
@@ -34,6 +35,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    traces,
     usage,
     worker,
 )
@@ -68,12 +70,14 @@ app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
+app.add_typer(traces.app, name="traces")
 replay_blame.register(replay.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(claude.app, name="claude")
 
 
 @app.callback()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,13 @@ def chain(domain_id: str, head: Position, operations: Iterable[Operation], at: d
         own = entry_hash(previous, domain_id, seq, at, kind, body)
         entries.append(Entry(domain_id=domain_id, seq=seq, at=at, kind=kind, body=body, previous=previous, hash=own))
     return entries
+
+
+def written_by(prefix: str, body: Mapping[str, Any]) -> bool:
+    """Whether an entry is of an episode whose id begins like this, or a link, which such a one made."""
+    origin = body.get("origin")
+    episode = origin.get("episode_id") if isinstance(origin, Mapping) else body.get("episode_id")
+    return "left" in body or str(episode).startswith(prefix)
 
 
 def first_broken(entries: Iterable[Entry], start: Position | None = None) -> Entry | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Protocol
 
 from ace.models.playbook import Bullet
 
@@ -21,19 +22,29 @@ def one_line(text: str) -> str:
     """The text with line breaks, control and direction-changing characters made spaces."""
     if text.isprintable():
         return text
-    visible = "".join(" " if unicodedata.category(char) in _UNSAFE else char for char in text)
+    visible = "".join(" " if unicodedata.category(char) in UNSAFE else char for char in text)
     return " ".join(visible.split())
 
 
-_UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+UNSAFE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
-def render_bullet(bullet: Bullet) -> str:
+class Readable(Protocol):
+    """A bullet, or what a client knows of one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+
+def render_bullet(bullet: Readable) -> str:
     """One bullet as one line."""
     return f"[{bullet.id}] {one_line(bullet.content)}"
 
 
-def render_context(bullets: Iterable[Bullet]) -> str:
+def render_context(bullets: Iterable[Readable]) -> str:
     """The bullets a task is shown, one a line, in the order given."""
     return "\n".join(render_bullet(bullet) for bullet in bullets)
 

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
-from ace.models.task import Task
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 
-def shuffled(tasks: Sequence[Task], seed: int) -> list[Task]:
+class Named(Protocol):
+    """What is known by an id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def shuffled(tasks: Sequence[N], seed: int) -> list[N]:
     """The tasks in an order that depends on the seed and their ids alone."""
     return sorted(tasks, key=lambda task: hashlib.sha256(f"{seed}\0{task.id}".encode()).digest())
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ace.errors import MissingExtra
+
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
     """Around an integration's imports: a missing module names the extra that brings it.
 
     Raises:
-        ModuleNotFoundError: something imported inside is not installed.
+        MissingExtra: something imported inside is not installed; an ImportError too.
     """
     try:
         yield
     except ModuleNotFoundError as missing:
-        remedy = f"{missing.name} is not installed: pip install 'ace-playbook-server[{extra}]'"
-        raise ModuleNotFoundError(remedy, name=missing.name) from missing
+        raise MissingExtra(str(missing.name), extra) from missing

@@ -17,7 +17,7 @@ from ace.sdk.around import Check, around_async
 from ace.sdk.calls import Call
 from ace.sdk.episode import AsyncEpisode
 from ace.sdk.playbook import ATTEMPTS, TIMEOUT_S
-from ace.sdk.values import Context, Found, Learned, Progress, Reported
+from ace.sdk.values import Context, Found, Journal, Learned, Progress, Reported
 
 if TYPE_CHECKING:
     from ace.bootstrap import App
@@ -99,6 +99,14 @@ class AsyncPlaybook:
     async def episode(self, episode_id: str) -> Progress:
         """How far a report has come. Raises NotFound."""
         return await self._door.send(calls.episode(self.domain, episode_id))
+
+    async def journal(self, *, after: int = 0, limit: int = 100) -> Journal:
+        """What has changed since position `after`, in order, and where the journal is now."""
+        return await self._door.send(calls.journal(self.domain, after, limit))
+
+    async def roll_back(self, to: int | str, reason: str = "", *, once: str | None = None) -> int:
+        """Make the playbook what it was at a position, a time or a release; the position of this entry."""
+        return await self._door.send(calls.roll_back(self.domain, str(to), reason, once))
 
     def task(self, question: str, **options: Any) -> AsyncEpisode:
         """One attempt at a task, for an `async with`; options are those of `context` and fields of the report."""

@@ -8,6 +8,8 @@ bullets    GET  /v1/domains/{d}/bullets                reads
 search     GET  /v1/domains/{d}/search                 reads
 worth      GET  /v1/domains/{d}/worth                  reads
 episode    GET  /v1/domains/{d}/episodes/{id}          reads
+journal    GET  /v1/domains/{d}/journal                reads
+roll_back  POST /v1/domains/{d}/rollback               once, by its Idempotency-Key
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from ace.models.insight import Insight
 from ace.models.playbook import Bullet, PlaybookStage, Section, Traffic
 from ace.models.task import Step
 from ace.sdk import values
-from ace.sdk.values import Context, Found, Learned, Progress, Reported
+from ace.sdk.values import Context, Found, Journal, Learned, Progress, Reported
 
 T = TypeVar("T")
 MAX_K, MAX_PAGE, MAX_QUERY = 100, 500, 2000
@@ -112,6 +114,19 @@ def episode(domain: str, episode_id: str) -> Call[Progress]:
     """How far a report has come."""
     own = {"episode_id": episode_id}
     return Call(name="episode", domain=domain, path=f"episodes/{quote(episode_id, safe='')}", read=_progress, given=own)
+
+
+def journal(domain: str, after: int, limit: int) -> Call[Journal]:
+    """A page of the journal."""
+    given = {"after": after, "limit": _page(limit)}
+    return Call(name="journal", domain=domain, path="journal", read=Journal.from_json, given=given)
+
+
+def roll_back(domain: str, to: str, reason: str, once: str | None) -> Call[int]:
+    """The way back; the position of its own entry."""
+    given = {"to": to, "reason": reason}
+    return Call(name="roll_back", domain=domain, path="rollback", given=given, posts=True,
+                once=once or uuid.uuid4().hex, read=lambda data: int(data["position"]))  # fmt: skip
 
 
 def _progress(data: Any) -> Progress:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ace.bootstrap import App
+from ace.core.journal import timestamp
 from ace.core.ports import BulletFilter
 from ace.core.validation import check_delta, check_text
 from ace.errors import InvalidInput, NotFound
@@ -33,12 +34,12 @@ class Embedded:
     """Carries calls out here."""
 
     def __init__(self, app: App | None = None) -> None:
-        self._app = app or shared()
+        self.app = app or shared()
 
     def send(self, call: Call[T]) -> T:
         """The answer. Raises what the services raise."""
         given = {**call.given, "once": call.once} if call.once else call.given
-        return call.read(HERE[call.name](self._app, call.domain, given))
+        return call.read(HERE[call.name](self.app, call.domain, given))
 
     def close(self) -> None:
         """Nothing is held that others do not share."""
@@ -111,6 +112,17 @@ def _episode(app: App, domain: str, given: Given) -> Any:
             "error": found.error, "result": json.loads(found.result) if found.result else None}  # fmt: skip
 
 
+def _journal(app: App, domain: str, given: Given) -> Any:
+    found, head = app.store.entries(domain, **given), app.store.head(domain).seq
+    listed = [{"seq": one.seq, "at": timestamp(one.at), "kind": one.kind, "body": one.body, "previous": one.previous,
+               "hash": one.hash} for one in found]  # fmt: skip
+    return {"entries": listed, "head": head, "next": found[-1].seq if found and found[-1].seq < head else None}
+
+
+def _roll_back(app: App, domain: str, given: Given) -> Any:
+    return app.rollbacks.roll_back(domain, given["to"], given["reason"], key=f"http/{given['once']}").to_json()
+
+
 def _shown(bullet: Bullet) -> dict[str, Any]:
     listed = bullet.to_json()
     return {"domain": listed.pop("domain_id"), **listed}
@@ -124,4 +136,6 @@ HERE: dict[str, Callable[[App, str, Given], Any]] = {
     "search": _search,
     "worth": _worth,
     "episode": _episode,
+    "journal": _journal,
+    "roll_back": _roll_back,
 }

@@ -39,23 +39,29 @@ class Notes:
         self.reported: Reported | None = None
         self.asked = {name: value for name, value in options.items() if name in ASKED}
         self._said: dict[str, Any] = {name: value for name, value in options.items() if name not in ASKED}
-        self._steps: list[Step] = []
+        self.steps: list[Step] = []
         self._started = time.monotonic()
 
     def answer(self, text: str, *, cited: Sequence[str] = (), reasoning: str = "") -> str:
         """Note the answer, and the ids of the bullets it says it used; the answer itself."""
         self._said |= {"answer": text, "cited": list(cited), "reasoning": reasoning}
+        self._said.setdefault("latency_s", self._seconds())
         return text
 
     def step(self, *, thought: str = "", tool: str = "", arguments: str = "", observation: str = "") -> None:
         """Note one turn of a tool-using agent."""
-        self._steps.append(Step(thought=thought, tool=tool, arguments=arguments, observation=observation))
+        self.steps.append(Step(thought=thought, tool=tool, arguments=arguments, observation=observation))
 
     def outcome(
         self, *, correct: bool | None, verifier: str | None = None, expected: str | None = None, detail: str = ""
     ) -> None:
         """Note what came of the answer, and who says so."""
         self._said |= {"correct": correct, "verifier": verifier, "expected": expected, "detail": detail}
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """The ids of the bullets the answer says it used."""
+        return tuple(self._said.get("cited", ()))
 
     @property
     def answered(self) -> bool:
@@ -73,9 +79,11 @@ class Notes:
         log.warning("playbook_away", extra={"domain": self.domain, "error": str(error)})
 
     def report(self) -> dict[str, Any]:
-        """All that is to be reported."""
-        seconds = time.monotonic() - self._started
-        return {"task": self.question, "trace": self._steps, "latency_s": round(seconds, 6), **self._said}
+        """All that is to be reported. The time it took ends with the answer."""
+        return {"task": self.question, "trace": self.steps, "latency_s": self._seconds(), **self._said}
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._started, 6)
 
 
 class Episode(Notes):
@@ -87,10 +95,20 @@ class Episode(Notes):
 
     def __enter__(self) -> Self:
         try:
-            self.context = self._playbook.context(self.question, **self.asked)
+            self.begin()
         except Outage as error:
             self.away(error)
         return self
+
+    def begin(self) -> Self:
+        """Ask for bullets, for whoever cannot write a `with`. Raises what the call raises."""
+        self.context = self._playbook.context(self.question, **self.asked)
+        return self
+
+    def end(self) -> Reported:
+        """Report what was noted. Raises what the call raises; the same again is the same report."""
+        self.reported = self._playbook.report(self.context.receipt, **self.report())
+        return self.reported
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,7 +116,7 @@ class Episode(Notes):
         if error is not None:
             self.failed(error)
         try:
-            self.reported = self._playbook.report(self.context.receipt, **self.report())
+            self.end()
         except AceError as problem:
             if error is None and not isinstance(problem, Outage):
                 raise

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ace.core.validation import check_domain
+from ace.errors import MissingExtra
 from ace.models.evidence import Worth
 from ace.models.insight import Insight
 from ace.models.playbook import Bullet, PlaybookStage, Section, Traffic
@@ -21,7 +22,7 @@ from ace.sdk import calls
 from ace.sdk.around import Check, around
 from ace.sdk.calls import Call
 from ace.sdk.episode import Episode
-from ace.sdk.values import Context, Found, Learned, Progress, Reported
+from ace.sdk.values import Context, Found, Journal, Learned, Progress, Reported
 
 if TYPE_CHECKING:
     from ace.bootstrap import App
@@ -52,7 +53,20 @@ class Playbook:
         app: App | None = None,
     ) -> None:
         self.domain = check_domain(domain)
+        self._place: dict[str, Any] = {"url": url, "timeout": timeout, "attempts": attempts}
         self._door = _door(url, key, timeout, attempts, app)
+
+    @property
+    def app(self) -> App | None:
+        """What carries the calls out in this process; None for a playbook at a server."""
+        return getattr(self._door, "app", None)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # a copy of a program around it speaks to the same playbook
+
+    def __reduce__(self) -> Any:
+        """Pickled as its domain and address, never with its key."""
+        return _reopened, (type(self), self.domain, self._place)
 
     def context(
         self,
@@ -112,6 +126,14 @@ class Playbook:
         """How far a report has come. Raises NotFound."""
         return self._door.send(calls.episode(self.domain, episode_id))
 
+    def journal(self, *, after: int = 0, limit: int = 100) -> Journal:
+        """What has changed since position `after`, in order, and where the journal is now."""
+        return self._door.send(calls.journal(self.domain, after, limit))
+
+    def roll_back(self, to: int | str, reason: str = "", *, once: str | None = None) -> int:
+        """Make the playbook what it was at a position, a time or a release; the position of this entry."""
+        return self._door.send(calls.roll_back(self.domain, str(to), reason, once))
+
     def task(self, question: str, **options: Any) -> Episode:
         """One attempt at a task, for a `with`; options are those of `context` and fields of the report."""
         return Episode(self, question, options)
@@ -138,11 +160,23 @@ class Playbook:
         self.close()
 
 
+def _reopened(kind: type[Playbook], domain: str, place: Mapping[str, Any]) -> Playbook:
+    return kind(domain, **place)
+
+
 def _door(url: str | None, key: str | None, timeout: float, attempts: int, app: App | None) -> Door:
     if url is None:
-        from ace.sdk.embedded import Embedded
-
-        return Embedded(app)
+        return _embedded(app)
     from ace.sdk.remote import Address, Remote
 
     return Remote(Address(url, key, timeout, attempts))
+
+
+def _embedded(app: App | None) -> Door:
+    try:
+        from ace.sdk.embedded import Embedded
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(
+            f"A playbook in this process needs the server's libraries; {missing.name}", "server"
+        ) from missing
+    return Embedded(app)

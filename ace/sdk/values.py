@@ -93,6 +93,22 @@ class Learned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Journal:
+    """A page of a playbook's changes, in order: each has `seq`, `at`, `kind`, `body`, `previous` and `hash`.
+
+    `head` is the position of the last entry there is, `next` the `after` of the page that follows.
+    """
+
+    entries: tuple[Json, ...]
+    head: int
+    next: int | None = None
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        return cls(**{**data, "entries": tuple(data["entries"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """A bullet a search found, and its cosine to the words."""
 

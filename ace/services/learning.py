@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ace.core.checking import check
 from ace.core.ports import Generator, Meter, Reflector
-from ace.curator.semantic_curator import SemanticCurator
+from ace.curator.semantic_curator import Along, SemanticCurator
 from ace.models.plan import MergeResult
 from ace.models.playbook import Context, Selection
 from ace.models.run import Lesson
@@ -81,3 +81,7 @@ class Learning:
     def keep(self, domain_id: str, lesson: Lesson) -> MergeResult:
         """Merge the lesson; a second time changes nothing and returns the first answer."""
         return self._curator.apply_delta(lesson.delta, domain_id, idempotency_key=lesson.episode_id)
+
+    def keep_along(self, domain_id: str, lesson: Lesson, along: Along) -> MergeResult:
+        """Merge the lesson, and do `along` in the same transaction: both are kept, or neither."""
+        return self._curator.apply_delta(lesson.delta, domain_id, along=along)

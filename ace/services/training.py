@@ -1,7 +1,8 @@
 """Train a playbook: epochs over a training set, in parallel where order does not matter, in order where it does.
 
     for each epoch           shuffled by seed + epoch
-      for each batch         study every task beside each other, with the playbook as the batch found it
+      for each batch         study every task beside each other, here or by workers, with the playbook as the batch
+                             found it
                              keep the lessons one after the other
       validate               the best playbook so far is remembered by its journal position
     at the end               the playbook goes back to its best position, unless others wrote to it meanwhile
@@ -16,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from ace.core.journal import written_by
 from ace.core.ports import Clock, PlaybookStore, RunLog
 from ace.core.sampling import batches, shuffled
 from ace.models.plan import MergeResult, Outcome, Rollback
@@ -77,11 +80,26 @@ class _Done:
 Event = StepRecord | Validation | Kept
 
 
-class Training:
-    """Drives a learner through a curriculum and says what happened, event by event."""
+class Workers(Protocol):
+    """Whoever studies tasks elsewhere; see `ace.services.assigning`."""
 
-    def __init__(self, *, learning: Learner, store: PlaybookStore, log: RunLog, clock: Clock) -> None:
+    def lessons(self, tasks: Sequence[tuple[str, Task]]) -> list[Lesson]:
+        """The lesson of each (episode id, task), in order, with the playbook as it is. Raises Outage."""
+        ...
+
+
+class Training:
+    """Drives a learner through a curriculum and says what happened, event by event.
+
+    With `workers` the tasks are studied by other processes. A batch is merged when all of it has been studied, in its
+    order, so what is learned does not depend on how many there are, nor on which of them is the faster.
+    """
+
+    def __init__(
+        self, *, learning: Learner, store: PlaybookStore, log: RunLog, clock: Clock, workers: Workers | None = None
+    ) -> None:
         self._learning, self._store, self._log, self._clock = learning, store, log, clock
+        self._workers = workers
 
     def run(self, plan: Curriculum) -> Iterator[Event]:
         """Do what is not done yet. Raises BudgetExhausted or Outage; run again to go on."""
@@ -110,6 +128,8 @@ class Training:
         self, plan: Curriculum, epoch: int, tasks: Sequence[Task], done: _Done, pool: ThreadPoolExecutor
     ) -> list[Lesson]:
         """The tasks' lessons in their order; those studied before the run was cut off come from the log."""
+        if self._workers:
+            return self._study_elsewhere(plan, epoch, tasks, done, self._workers)
 
         def study(task: Task) -> Lesson:
             episode = plan.episode(epoch, task)
@@ -120,6 +140,16 @@ class Training:
             return lesson
 
         return list(pool.map(study, tasks))
+
+    def _study_elsewhere(
+        self, plan: Curriculum, epoch: int, tasks: Sequence[Task], done: _Done, workers: Workers
+    ) -> list[Lesson]:
+        asked = [(plan.episode(epoch, task), task) for task in tasks]
+        fresh = workers.lessons([(own, task) for own, task in asked if own not in done.lessons])
+        for lesson in fresh:
+            self._log.append("lessons", lesson)
+        known = done.lessons | {lesson.episode_id: lesson for lesson in fresh}
+        return [known[own] for own, _ in asked]
 
     def _keep(self, plan: Curriculum, step: int, epoch: int, task: Task, lesson: Lesson) -> StepRecord:
         started = self._clock.monotonic()
@@ -168,7 +198,7 @@ class Training:
             return Kept(best=best, note="the last playbook is the best one")
         if any(entry.kind == "rollback" for entry in entries):
             return Kept(best=best, rolled_back=True, note=f"back at position {best.position}")
-        strangers = sum(not _is_ours(plan, entry.body) for entry in entries)
+        strangers = sum(not written_by(f"{plan.run_id}/", entry.body) for entry in entries)
         if strangers:
             return Kept(
                 best=best, note=f"others wrote {strangers} entries after position {best.position}: left as it is"
@@ -177,12 +207,6 @@ class Training:
         with self._store.transaction(plan.domain_id) as transaction:
             transaction.apply([Rollback(to=best.position, reason=reason)], vectors={}, now=self._clock.now())
         return Kept(best=best, rolled_back=True, note=f"back at position {best.position}")
-
-
-def _is_ours(plan: Curriculum, body: dict[str, object]) -> bool:
-    origin = body.get("origin")
-    episode = origin.get("episode_id") if isinstance(origin, dict) else body.get("episode_id")
-    return "left" in body or str(episode).startswith(f"{plan.run_id}/")
 
 
 def _step_record(step: int, epoch: int, task: Task, lesson: Lesson, result: MergeResult, size: int) -> StepRecord:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ace.core.ports import Clock, PlaybookStore, RunLog
+from ace.core.records import to_line
 from ace.errors import InvalidInput
 from ace.models.bench import Arm, BenchRun, BenchSet, BenchTable, Outcome, Phase, Spending, Tested
 from ace.models.run import Lesson, StepRecord
@@ -25,7 +26,6 @@ from ace.services.benching import Behind
 from ace.services.training import ValidationAnswer
 from ace.utils import bench_tables
 from ace.utils.files import write_atomic
-from ace.utils.records import to_line
 from ace.utils.run_folder import RunFolder, RunReader
 
 Record = TypeVar("Record")

@@ -18,7 +18,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import dspy
+from dspy.utils.usage_tracker import track_usage
 
+from ace.core.ports import Predict
 from ace.core.rendering import estimate_tokens
 from ace.models.task import Usage
 from ace.utils.call_ledger import CallLedger, call_key
@@ -81,6 +83,29 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
             _FINISHED.reset(token)
         self._meter.end(usage, time.monotonic() - started)
         return answer, usage
+
+
+def counted(predict: Predict, meter: Meter) -> Predict:
+    """The same, for a model that keeps no accounts: its tokens are counted when it has answered, as DSPy tells them."""
+
+    def call(predictor: Any, **inputs: Any) -> Any:
+        meter.begin()
+        started = time.monotonic()
+        with track_usage() as tracker:
+            try:
+                return predict(predictor, **inputs)
+            finally:
+                meter.end(_tracked(tracker), time.monotonic() - started)
+
+    return call
+
+
+def _tracked(tracker: Any) -> Usage:
+    entries = [entry for of_model in tracker.usage_data.values() for entry in of_model]
+    prompt, completion = (
+        sum(int(entry.get(name) or 0) for entry in entries) for name in ("prompt_tokens", "completion_tokens")
+    )
+    return Usage(prompt_tokens=prompt, completion_tokens=completion)
 
 
 def _usage(entry: dict[str, Any], asked: Any, answered: Any) -> Usage:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 import subprocess
 import sys
 import uuid
@@ -30,6 +32,7 @@ from ace.errors import (
 from ace.models.insight import Insight
 from ace.models.playbook import Section
 from ace.models.task import Step
+from ace.sdk.learner import Learner
 from ace.sdk.remote import told
 from ace.testing.llm import Reply, ScriptedLLM, hang, reset, status
 from ace.utils.embeddings import get_embedder
@@ -155,6 +158,18 @@ def test_a_lesson_with_the_same_key_is_learned_once(playbook: Any) -> None:
         playbook.learn([DATES], once="lesson-1")
 
 
+def test_the_journal_is_read_on_from_a_position_and_leads_back(playbook: Any) -> None:
+    playbook.learn([UNITS])
+    before = playbook.journal().head
+    playbook.learn([DATES])
+    page = playbook.journal(after=before, limit=1)
+    assert [one["kind"] for one in page.entries] == ["add"] and page.entries[0]["seq"] == before + 1
+    assert page.next is None and page.head == before + 1
+    back = playbook.roll_back(before, "a bad lesson", once="back-1")
+    assert playbook.roll_back(before, "a bad lesson", once="back-1") == back == page.head + 1
+    assert [one.content for one in playbook.bullets(stage="shadow")] == [UNITS]
+
+
 WRONG: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "a blank task": ("task", lambda playbook: playbook.context("  ")),
     "a NUL in the task": ("task", lambda playbook: playbook.context("a\0b")),
@@ -208,6 +223,44 @@ def test_an_attempt_that_raises_is_reported_as_an_error_and_raises(place: dict[s
     assert episode.reported and episode.reported.new
     assert episode.report()["error"] == "ZeroDivisionError: division by zero"
     assert (episode.report()["correct"], episode.report()["verifier"]) == (False, "error")
+
+
+def test_an_attempt_may_begin_here_and_end_there(place: dict[str, Any], domain: str) -> None:
+    episode = Playbook(domain, **place).task("Add 2 pounds and 1 kilogram.").begin()
+    episode.answer("1.907 kg")
+    episode.outcome(correct=True, verifier="human")
+    first = episode.end()
+    assert first.new and not episode.end().new and episode.cited == ()
+
+
+def test_a_learner_learns_from_what_was_reported_and_takes_back_its_own_alone(embedded: App, domain: str) -> None:
+    playbook = Playbook(domain, app=embedded)
+    told = {"task": "Which sum?", "answer": "3", "correct": False, "verifier": "exact_match", "expected": "4"}
+    with Learner(playbook) as learner:
+        assert not learner.known("run:1")
+        playbook.report(**told, episode_id="run:1")
+        assert learner.learn("run:1").result == {"added": 1, "merged": 0, "held": 0, "votes": 0, "position": 2}
+        assert learner.known("run:1") and not learner.go_back("another run", 0, "not its own")
+        assert learner.go_back("run", 0, "its own") and not learner.go_back("run", 3, "nothing since")
+    assert playbook.bullets() == []
+
+
+def test_a_learner_at_a_server_waits_for_its_reflector_and_not_for_ever(server: Server, domain: str) -> None:
+    with Playbook(domain, url=server.url) as playbook:
+        with pytest.raises(InvalidInput, match="ace-reflector"):
+            Learner(playbook, lm="any")
+        reported = playbook.report(task="Which sum?", correct=True, verifier="test")
+        with Learner(playbook, patience_s=0) as learner, pytest.raises(Outage, match="ace-reflector"):
+            learner.learn(reported.episode_id)
+
+
+def test_a_playbook_is_copied_as_itself_and_pickled_without_its_key() -> None:
+    with Playbook("a", url="http://127.0.0.1:9", key="ace_secret") as playbook:
+        assert copy.deepcopy([playbook])[0] is playbook
+        again = pickle.dumps(playbook)
+        assert b"secret" not in again
+        with pickle.loads(again) as opened, pytest.raises(Outage, match=r"127\.0\.0\.1:9"):
+            opened.context("a task")
 
 
 def test_a_function_put_around_is_an_agent_with_a_playbook(place: dict[str, Any], domain: str) -> None:
