@@ -54,10 +54,12 @@ if TYPE_CHECKING:
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
     from ace.services.errands import Errands
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.overhearing import Overhearing
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.refining import Refining
@@ -114,6 +116,22 @@ class App:
         from ace.repositories.episode_repository import EpisodeRepository
 
         return EpisodeRepository()
+
+    @cached_property
+    def gathering(self) -> Gathering:
+        from ace.core.gathering import Patience
+        from ace.services.gathering import Gathering
+
+        given = self.settings
+        return Gathering(
+            self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
+        )
+
+    @cached_property
+    def overhearing(self) -> Overhearing:
+        from ace.services.overhearing import Overhearing
+
+        return Overhearing(self.episodes, self.receipts, self.clock, self.settings.proxy_settle_s)
 
     @cached_property
     def assignments(self) -> AssignmentQueue:

@@ -127,8 +127,11 @@ class Settings(BaseSettings):
         None, description="the proxy's Anthropic-compatible /v1, such as https://api.anthropic.com/v1; default: none"
     )
     proxy_patience_s: float = Field(0.25, gt=0, description="seconds the proxy looks for bullets before it goes on")
+    proxy_learn: bool = Field(True, description="keep what a key that may write asks through the proxy as episodes")
+    proxy_settle_s: float = Field(30, ge=0, description="seconds in which a report takes the place of such an episode")
     proxy_timeout_s: float = Field(600, gt=0, description="seconds a provider behind the proxy may be silent")
     proxy_max_body_bytes: int = Field(64_000_000, ge=1, description="a larger body to the proxy is refused unread")
+    api_key: SecretStr | None = Field(None, description="the key that `ace mcp --url` sends to a server")
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")
@@ -146,6 +149,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "ACE_OTEL_ENDPOINT", "otel_endpoint"),
         description="an OTLP/HTTP collector for traces, such as http://localhost:4318; default: no traces",
     )
+    otlp_max_body_bytes: int = Field(
+        16_000_000, ge=1, description="a larger export of spans is refused, as sent and as unpacked"
+    )
+    trace_quiet_s: float = Field(
+        120, ge=0, description="seconds without news after which a trace is learned from though its root never came"
+    )
+    trace_settle_s: float = Field(10, ge=0, description="seconds after its root span in which a trace may still grow")
     lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
     backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
 

@@ -101,7 +101,7 @@ def main() -> None:
         database = Database(url)
         schema.upgrade(database)
         database.close()
-        own = {"ACE_DATABASE_URL": url, "ACE_VECTOR_BACKEND": "pgvector", "ACE_DATA_DIR": str(Path(name) / "run"),
+        own = {"ACE_DATABASE_URL": url, "ACE_VECTOR_BACKEND": "pgvector", "ACE_DATA_DIR": f"{name}/run",
                "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": llm.url,
                "ACE_MODELS_DIR": str(MODELS.resolve())}  # fmt: skip
         environment = {**os.environ, **own}

@@ -2,7 +2,7 @@
 
 Asked "Where is lamp 17?", it says "unknown", unless it reads "Every lamp stands on shelf L4."; then it says that, and
 cites the bullet. Asked to reflect on an answer whose truth it is told, it writes that sentence. It speaks DSPy's chat
-format, and JSON where a schema is asked for.
+format, JSON, and plainly, as an agent that calls tools.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from ace.testing.llm import ChatRequest
+from ace.testing.llm import ChatRequest, Reply
 
 SHELVES = {"lamp": "L4", "rope": "R9", "soap": "S2"}
 UNKNOWN = "unknown"
@@ -22,16 +22,36 @@ def rule(kind: str) -> str:
     return f"Every {kind} stands on shelf {SHELVES[kind]}."
 
 
-def clerk(request: ChatRequest) -> str:
+def clerk(request: ChatRequest) -> Reply | str:
     """What the model says."""
     asked = request.schema["properties"] if request.schema else {}
     if "lessons" in asked:
         return reflected(request)
+    if "[[ ##" not in request.prompt and "JSON object" not in request.prompt:
+        return conversed(request)
     kind = re.findall(r"(lamp|rope|soap) \d+", request.messages[-1]["content"])[-1]
     known = next((one for one in RULE.findall(request.prompt) if one[1] == kind), None)
     own, shelf = (known[0], known[2]) if known else ("", UNKNOWN)
     said = {"reasoning": "I looked for a rule.", "cited_bullets": f"[{own}]" if own else ""}
     return written(request, {**turn(request, shelf), **said}, shelf)
+
+
+def conversed(request: ChatRequest) -> Reply:
+    """In a conversation, where it may call tools: it looks where it thinks it is, and answers."""
+    asked = [one for one in request.messages if one["role"] == "user"][-1]
+    kind = re.findall(r"(lamp|rope|soap) \d+", str(asked["content"]))[-1]
+    own, shelf = next(((own, shelf) for own, of, shelf in RULE.findall(request.prompt) if of == kind), ("", UNKNOWN))
+    if "tools" in request.body and request.messages[-1]["role"] == "user":
+        call = {"name": "look_at", "arguments": json.dumps({"shelf": shelf})}
+        said: dict[str, Any] = {
+            "content": "Let me look.",
+            "tool_calls": [{"id": "c1", "type": "function", "function": call}],
+        }
+    else:
+        said = {"content": f"{shelf}\n\nUsed: [{own}]" if own and "Used: [id]" in request.prompt else shelf}
+    choice = {"index": 0, "message": {"role": "assistant", **said}, "finish_reason": "stop"}
+    whole = {"id": "c", "object": "chat.completion", "created": 0, "model": "clerk", "choices": [choice]}
+    return Reply(raw=json.dumps(whole).encode())
 
 
 def turn(request: ChatRequest, shelf: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ace.cli import (
     journal,
     keys,
     manual,
+    mcp,
     models,
     playbook,
     refine,
@@ -35,6 +36,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    traces,
     usage,
     worker,
 )
@@ -59,6 +61,7 @@ runs.register(app)
 report.register(app)
 serve.register(app)
 worker.register(app)
+mcp.register(app)
 history.register(app)
 evidence.register(app)
 guardrail.register(app)
@@ -69,6 +72,7 @@ app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
+app.add_typer(traces.app, name="traces")
 replay_blame.register(replay.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")

@@ -28,7 +28,7 @@ def learn(file: Path, domain: str, *, limit: int | None, wait: bool, queue: bool
     read = read_episodes(file, check_domain(domain), app.clock.now().timestamp(), limit)
     told: dict[str, Any] = {"domain": domain, "episodes": len(read), **_reported(app, read, quiet=as_json)}
     if wait:
-        work = _watched if queue else _reflected
+        work = _watched if queue else reflected
         told |= work(app, domain, [episode.id for _, episode in read], quiet=as_json)
     if as_json:
         typer.echo(json.dumps(told))
@@ -68,8 +68,8 @@ def _result(status: EpisodeStatus) -> dict[str, int]:
     return found
 
 
-def _reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
-    """What reflecting on these came to."""
+def reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
+    """Reflect on these here, and what that came to."""
     import os
     import uuid
 

@@ -32,6 +32,12 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """An entry as the interface shows it."""
+    return {"seq": entry.seq, "at": timestamp(entry.at), "kind": entry.kind, "body": entry.body,
+            "previous": entry.previous, "hash": entry.hash}  # fmt: skip
+
+
 def entry_hash(previous: str, domain_id: str, seq: int, at: datetime, kind: str, body: dict[str, Any]) -> str:
     return digest(canonical([previous, domain_id, seq, timestamp(at), kind, body]))
 
@@ -47,11 +53,11 @@ def chain(domain_id: str, head: Position, operations: Iterable[Operation], at: d
     return entries
 
 
-def written_by(run_id: str, body: Mapping[str, Any]) -> bool:
-    """Whether an entry is of an episode of this run, whose episodes are named `run_id/…`, or a link such a one made."""
+def written_by(prefix: str, body: Mapping[str, Any]) -> bool:
+    """Whether an entry is of an episode whose id begins like this, or a link, which such a one made."""
     origin = body.get("origin")
     episode = origin.get("episode_id") if isinstance(origin, Mapping) else body.get("episode_id")
-    return "left" in body or str(episode).startswith(f"{run_id}/")
+    return "left" in body or str(episode).startswith(prefix)
 
 
 def first_broken(entries: Iterable[Entry], start: Position | None = None) -> Entry | None:

@@ -16,6 +16,7 @@ import hashlib
 import inspect
 import json
 import logging
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ with needs("dspy"):
     from tqdm import tqdm
 
 __all__ = ["ACE", "Compiled", "Validated", "WithPlaybook"]
+RUN = re.compile(r"[\w.-]{1,60}", re.ASCII)
 log = logging.getLogger(__name__)
 
 
@@ -108,6 +110,8 @@ class ACE(Teleprompter):  # type: ignore[misc]  # DSPy ships no types
         self.playbook = playbook or Playbook(_given(domain))
         if reflection_lm is not None and self.playbook.app is None:
             raise InvalidInput("reflection_lm", "is not asked at a server", "Set the model of its ace-reflector")
+        if run is not None and not RUN.fullmatch(run):
+            raise InvalidInput("run", f"{run[:80]!r} is no name of a run", "Use 1-60 letters, digits and . _ -")
         self.metric, self.metric_threshold, self.verifier = _two_of(metric), metric_threshold, verifier
         self.epochs, self.batch_size, self.seed, self.run = epochs, batch_size, seed, run
         self.reflection_lm, self.patience_s, self.options = reflection_lm, patience_s, options
@@ -143,7 +147,7 @@ class ACE(Teleprompter):  # type: ignore[misc]  # DSPy ships no types
             for epoch in range(1, self.epochs + 1):
                 for batch in batches(shuffled(items, self.seed + epoch), self.batch_size):
                     self._learn(
-                        done, {f"{done.run}/{epoch}/{item.id}": item for item in batch}, program, learner, beside
+                        done, {f"{done.run}:{epoch}:{item.id}": item for item in batch}, program, learner, beside
                     )
                     steps.update(len(batch))
                     steps.set_postfix(done.learned)

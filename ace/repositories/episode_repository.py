@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from ace.core import leasing
+from ace.core.gathering import Grow, may_grow
 from ace.core.leasing import Change
 from ace.errors import Conflict, InvalidInput
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
@@ -31,6 +32,7 @@ from ace.repositories.schema import require_head
 from ace.repositories.statements import EPISODE_QUEUE
 
 PAGE = 1000  # bodies read at once
+GROWN = ("domain_id", "id", "body", "request_hash", "due_at")
 
 
 class EpisodeRepository:
@@ -44,17 +46,34 @@ class EpisodeRepository:
 
     def report(self, episode: Episode) -> bool:
         """Keep an episode; durable when it returns. False: a repeat. Raises InvalidInput, Conflict."""
-        row, new = episode_to_row(episode), Position()
+        row = episode_to_row(episode)
         with self._database.transaction() as session:
-            session.run(statements.FOUND_DOMAIN, domain_id=episode.domain_id, seq=new.seq, head_hash=new.hash,
-                        dimensions=None, created_at=None)  # fmt: skip
+            _found(session, episode.domain_id)
             _use_receipt(session, episode)
             if session.rows(statements.REPORT, **row):
                 return True
-            known = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
-        if known[0][0] != row["request_hash"]:
-            raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
-        return False
+            ((hashed, _),) = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
+            if hashed == row["request_hash"]:
+                return False
+            if _growing(session, episode.domain_id, episode.id) is None:
+                raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
+            session.run(statements.GROW, **{name: row[name] for name in GROWN})
+            return True
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        """Keep what `grow` makes of the episode, or of none; False when it may not grow any more."""
+        with self._database.transaction() as session:
+            _found(session, domain)
+            first = grow(None)
+            _use_receipt(session, first)
+            if session.rows(statements.REPORT, **episode_to_row(first, due_at)):
+                return True
+            known = _growing(session, domain, episode_id)
+            if known is None:
+                return False
+            row = episode_to_row(grow(known), due_at)
+            session.run(statements.GROW, **{name: row[name] for name in GROWN})
+            return True
 
     def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
         """The longest due episode, leased to this worker; None when none is due."""
@@ -139,6 +158,21 @@ class EpisodeRepository:
     def _change(self, domain: str, episode_id: str, change: Change) -> EpisodeStatus:
         with self._database.transaction() as session:
             return change_row(session, EPISODE_QUEUE, domain, episode_id, change)
+
+
+def _found(session: Session, domain: str) -> None:
+    """Make the domain, where it is new."""
+    new = Position()
+    session.run(statements.FOUND_DOMAIN, domain_id=domain, seq=new.seq, head_hash=new.hash, dimensions=None,
+                created_at=None)  # fmt: skip
+
+
+def _growing(session: Session, domain: str, episode_id: str) -> Episode | None:
+    """The episode, held, while it is made from a trace and no worker has had it."""
+    status = status_from_row(session.rows(EPISODE_QUEUE.lock, domain_id=domain, id=episode_id)[0])
+    ((_, body),) = session.rows(statements.REPORTED, domain_id=domain, id=episode_id)
+    known = episode_from_body(body)
+    return known if may_grow(status) and known.trace else None
 
 
 def _use_receipt(session: Session, episode: Episode) -> None:

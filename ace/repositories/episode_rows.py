@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ace.core.journal import canonical, digest
@@ -16,13 +17,13 @@ from ace.repositories.rows import Row
 RECEIPT_USED = "This receipt was reported before, as another episode. Ask for a new context for each task."
 
 
-def episode_to_row(episode: Episode) -> dict[str, Any]:
+def episode_to_row(episode: Episode, due_at: float | None = None) -> dict[str, Any]:
     """The row of a new report; two reports are the same when all but their time is. Raises InvalidInput."""
     check_domain(episode.domain_id)
     rules.check_name("episode_id", episode.id)
     data = episode.to_json()
     try:
-        body, hashed = canonical(data), canonical(data | {"reported_at": 0.0})
+        body, hashed = canonical(data), canonical(replace(episode, reported_at=0.0, trace=None).to_json())
     except ValueError as error:
         remedy = "Send valid Unicode and finite numbers"
         raise InvalidInput("episode", f"'{episode.id}' cannot be stored ({error})", remedy) from None
@@ -33,7 +34,7 @@ def episode_to_row(episode: Episode) -> dict[str, Any]:
         "body": body.decode(),
         "request_hash": digest(hashed),
         "attempts": 0,
-        "due_at": episode.reported_at,
+        "due_at": episode.reported_at if due_at is None else due_at,
         "owner": None,
         "reported_at": episode.reported_at,
         "result": None,

@@ -199,6 +199,10 @@ REPORT = insert(tables.episodes, "ON CONFLICT DO NOTHING RETURNING id")
 REPORTED = statement("SELECT request_hash, body FROM episodes WHERE domain_id = :domain_id AND id = :id")
 EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id")
 TAKE_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{skip}}")
+GROW = statement(
+    "UPDATE episodes SET body = :body, request_hash = :request_hash, due_at = :due_at"
+    " WHERE domain_id = :domain_id AND id = :id"
+)
 EPISODES = statement(
     f"{_STATUS} WHERE domain_id = :domain_id AND id > :after"
     " AND (CAST(:state AS TEXT) IS NULL OR state = :state) ORDER BY id LIMIT :limit"

@@ -64,11 +64,11 @@ class Learner:
             return False
 
     def go_back(self, run: str, position: int, reason: str) -> bool:
-        """Make the playbook what it was at a position, if all that was written since is of episodes `run/…`."""
+        """Make the playbook what it was at a position, if all that was written since is of episodes `run:…`."""
         written = list(self._entries(position))
-        if not written or not all(written_by(run, entry["body"]) for entry in written):
+        if not written or not all(written_by(f"{run}:", entry["body"]) for entry in written):
             return False
-        self._playbook.roll_back(position, reason, once=f"{run}/back")
+        self._playbook.roll_back(position, reason, once=f"{run}:back")
         return True
 
     def _reflect(self, app: App, episode_id: str) -> None:

@@ -31,7 +31,7 @@ class Assigning:
         now = self._clock.now().timestamp()
         return self._queue.assign([
             Assignment(id=own, domain_id=self._domain_id, run_id=self._run_id, task=task, keep=keep,
-                       reported_at=now + number * 1e-6)
+                       reported_at=now - (len(tasks) - number) * 1e-6)
             for number, (own, task) in enumerate(tasks)
         ])  # fmt: skip
 

@@ -198,7 +198,7 @@ class Training:
             return Kept(best=best, note="the last playbook is the best one")
         if any(entry.kind == "rollback" for entry in entries):
             return Kept(best=best, rolled_back=True, note=f"back at position {best.position}")
-        strangers = sum(not written_by(plan.run_id, entry.body) for entry in entries)
+        strangers = sum(not written_by(f"{plan.run_id}/", entry.body) for entry in entries)
         if strangers:
             return Kept(
                 best=best, note=f"others wrote {strangers} entries after position {best.position}: left as it is"

@@ -237,10 +237,10 @@ def test_a_learner_learns_from_what_was_reported_and_takes_back_its_own_alone(em
     playbook = Playbook(domain, app=embedded)
     told = {"task": "Which sum?", "answer": "3", "correct": False, "verifier": "exact_match", "expected": "4"}
     with Learner(playbook) as learner:
-        assert not learner.known("run/1")
-        playbook.report(**told, episode_id="run/1")
-        assert learner.learn("run/1").result == {"added": 1, "merged": 0, "held": 0, "votes": 0, "position": 2}
-        assert learner.known("run/1") and not learner.go_back("another run", 0, "not its own")
+        assert not learner.known("run:1")
+        playbook.report(**told, episode_id="run:1")
+        assert learner.learn("run:1").result == {"added": 1, "merged": 0, "held": 0, "votes": 0, "position": 2}
+        assert learner.known("run:1") and not learner.go_back("another run", 0, "not its own")
         assert learner.go_back("run", 0, "its own") and not learner.go_back("run", 3, "nothing since")
     assert playbook.bullets() == []
 

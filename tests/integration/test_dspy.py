@@ -282,6 +282,7 @@ def test_inputs_that_cannot_be_stored_do_not_stop_a_program(playbook: Playbook) 
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no playbook": ({"metric": right, "playbook": None}, {}, "domain"),
     "a metric of nothing": ({"metric": lambda: True}, {}, "metric"),
+    "a name that fits no address": ({"metric": right, "run": "a/b"}, {}, "run"),
     "no examples": ({"metric": right}, {"trainset": []}, "trainset"),
     "a teacher": ({"metric": right}, {"teacher": dspy.Predict("a -> b")}, "teacher"),
 }
