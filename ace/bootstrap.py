@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.overhearing import Overhearing
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.refining import Refining
@@ -125,6 +126,12 @@ class App:
         return Gathering(
             self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
         )
+
+    @cached_property
+    def overhearing(self) -> Overhearing:
+        from ace.services.overhearing import Overhearing
+
+        return Overhearing(self.episodes, self.receipts, self.clock, self.settings.proxy_settle_s)
 
     @cached_property
     def assignments(self) -> AssignmentQueue:

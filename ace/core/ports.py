@@ -277,14 +277,16 @@ class EpisodeQueue(Protocol):
     def report(self, episode: Episode) -> bool:
         """Keep an episode for reflection; durable when it returns. False: a repeat, which changed nothing.
 
-        Raises InvalidInput, Conflict when the id was reported with another body.
+        It takes the place of what a trace has said so far, until a worker has had that. Raises InvalidInput, Conflict
+        when the id was reported with another body.
         """
         ...
 
     def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
         """Keep what `grow` makes of the episode, or of none, due then; durable when it returns.
 
-        False: a worker has had it, or it was reported whole; nothing is changed. Raises InvalidInput.
+        False: a worker has had it, or it was reported whole; nothing is changed. Raises InvalidInput, Conflict when its
+        receipt is another episode's.
         """
         ...
 

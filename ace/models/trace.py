@@ -21,6 +21,7 @@ class TraceSource(StrEnum):
     CHATS = "chats"  # conversations, one a line
     LANGFUSE = "langfuse"
     PHOENIX = "phoenix"
+    PROXY = "proxy"  # heard between an agent and its model
 
 
 class SpanKind(StrEnum):

@@ -52,22 +52,24 @@ class EpisodeRepository:
             _use_receipt(session, episode)
             if session.rows(statements.REPORT, **row):
                 return True
-            known = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
-        if known[0][0] != row["request_hash"]:
-            raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
-        return False
+            ((hashed, _),) = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
+            if hashed == row["request_hash"]:
+                return False
+            if _growing(session, episode.domain_id, episode.id) is None:
+                raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
+            session.run(statements.GROW, **{name: row[name] for name in GROWN})
+            return True
 
     def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
         """Keep what `grow` makes of the episode, or of none; False when it may not grow any more."""
         with self._database.transaction() as session:
             _found(session, domain)
-            row = episode_to_row(grow(None), due_at)
-            if session.rows(statements.REPORT, **row):
+            first = grow(None)
+            _use_receipt(session, first)
+            if session.rows(statements.REPORT, **episode_to_row(first, due_at)):
                 return True
-            status = status_from_row(session.rows(EPISODE_QUEUE.lock, domain_id=domain, id=episode_id)[0])
-            ((_, body),) = session.rows(statements.REPORTED, domain_id=domain, id=episode_id)
-            known = episode_from_body(body)
-            if not may_grow(status) or known.trace is None:
+            known = _growing(session, domain, episode_id)
+            if known is None:
                 return False
             row = episode_to_row(grow(known), due_at)
             session.run(statements.GROW, **{name: row[name] for name in GROWN})
@@ -163,6 +165,14 @@ def _found(session: Session, domain: str) -> None:
     new = Position()
     session.run(statements.FOUND_DOMAIN, domain_id=domain, seq=new.seq, head_hash=new.hash, dimensions=None,
                 created_at=None)  # fmt: skip
+
+
+def _growing(session: Session, domain: str, episode_id: str) -> Episode | None:
+    """The episode, held, while it is made from a trace and no worker has had it."""
+    status = status_from_row(session.rows(EPISODE_QUEUE.lock, domain_id=domain, id=episode_id)[0])
+    ((_, body),) = session.rows(statements.REPORTED, domain_id=domain, id=episode_id)
+    known = episode_from_body(body)
+    return known if may_grow(status) and known.trace else None
 
 
 def _use_receipt(session: Session, episode: Episode) -> None:

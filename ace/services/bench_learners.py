@@ -70,16 +70,18 @@ class Nothing:
 
 
 class Nearest:
-    """The `k` nearest by the cosine of their questions."""
+    """The `k` nearest by the cosine of their questions; the same example twice is one."""
 
     def __init__(self, embedder: Embedder, k: int) -> None:
         self._embedder, self._k = embedder, k
-        self._examples: list[tuple[str, str]] = []
+        self._examples: dict[str, str] = {}  # text -> answer, in the order of the vectors
         self._vectors: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
 
     def add(self, task: Task, answer: str) -> None:
-        self._vectors.append(self._embedder.embed([task.question])[0])
-        self._examples.append((example(task, answer), answer))
+        text = example(task, answer)
+        if text not in self._examples:
+            self._vectors.append(self._embedder.embed([task.question])[0])
+            self._examples[text] = answer
 
     def shown(self, task: Task) -> tuple[Task, Context]:
         bullets = tuple(_as_bullet(text, cosine) for text, _, cosine in self._found(task, self._k))
@@ -93,8 +95,8 @@ class Nearest:
         if not self._examples:
             return []
         cosines = np.stack(self._vectors) @ self._embedder.embed([task.question])[0]
-        best = np.argsort(-cosines, kind="stable")[:k].tolist()
-        return [(*self._examples[at], float(cosines[at])) for at in best]
+        examples = list(self._examples.items())
+        return [(*examples[at], float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:k].tolist()]
 
 
 class Everything:
