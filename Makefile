@@ -29,7 +29,7 @@ demo: setup      ## learn from a small real task set with a real local model; un
 	@$(BIN)/ace demo
 
 test: tools      ## every test, on SQLite and on a real Postgres
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: tools     ## ruff, mypy --strict, the stairs
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

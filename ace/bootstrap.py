@@ -7,7 +7,7 @@ Heavy libraries (FAISS, onnxruntime, DSPy) are imported by the part that needs t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ace.core.exposure import Shares
     from ace.core.gates import Gates
     from ace.core.ports import (
+        AssignmentQueue,
         Embedder,
         EpisodeQueue,
         Generator,
@@ -35,21 +36,30 @@ if TYPE_CHECKING:
         VectorIndex,
     )
     from ace.curator.semantic_curator import SemanticCurator
+    from ace.models.bench import Arm
     from ace.models.run import Limits
+    from ace.models.task import Task
     from ace.repositories.database import Database
     from ace.repositories.dump import Dump
+    from ace.repositories.pgvector_index import PgVectorIndex
     from ace.services.advising import Advising
     from ace.services.anchoring import Anchoring
+    from ace.services.assigning import Assigning
     from ace.services.attempts import Attempts
     from ace.services.backups import Backups
+    from ace.services.bench_learners import Kit
+    from ace.services.benching import Behind
     from ace.services.blaming import Blaming
     from ace.services.books import Books
     from ace.services.budgets import Budgets
     from ace.services.drills import Search
+    from ace.services.errands import Errands
+    from ace.services.gathering import Gathering
     from ace.services.guarding import Guarding
     from ace.services.health import HealthCheck
     from ace.services.keys import Keys
     from ace.services.learning import Learning
+    from ace.services.overhearing import Overhearing
     from ace.services.purge import Purge
     from ace.services.receipts import Receipts
     from ace.services.refining import Refining
@@ -67,12 +77,15 @@ if TYPE_CHECKING:
     from ace.services.time_travel import TimeTravel
     from ace.services.training import Training
     from ace.services.worth import Appraisal
+    from ace.utils.bench_room import BenchRoom
     from ace.utils.call_ledger import CallLedger
+    from ace.utils.faiss_index import FaissManager
     from ace.utils.llm_meter import Meter
     from ace.utils.run_folder import RunFolder
 
 
 HEALTH_PATIENCE_S = 0.7  # /health answers within a second, also when the database hangs
+INDEX_PATIENCE_S = 0.25  # of which the index has so much, where it is in the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +118,28 @@ class App:
         return EpisodeRepository()
 
     @cached_property
+    def gathering(self) -> Gathering:
+        from ace.core.gathering import Patience
+        from ace.services.gathering import Gathering
+
+        given = self.settings
+        return Gathering(
+            self.episodes, self.clock, Patience(quiet_s=given.trace_quiet_s, settle_s=given.trace_settle_s)
+        )
+
+    @cached_property
+    def overhearing(self) -> Overhearing:
+        from ace.services.overhearing import Overhearing
+
+        return Overhearing(self.episodes, self.receipts, self.clock, self.settings.proxy_settle_s)
+
+    @cached_property
+    def assignments(self) -> AssignmentQueue:
+        from ace.repositories.assignment_repository import AssignmentRepository
+
+        return AssignmentRepository()
+
+    @cached_property
     def leases(self) -> Leases:
         from ace.repositories.lease_repository import LeaseRepository
 
@@ -118,10 +153,20 @@ class App:
 
     @cached_property
     def index(self) -> VectorIndex:
-        from ace.utils.faiss_index import get_faiss_manager
         from ace.utils.metered import MeteredIndex
 
-        return MeteredIndex(get_faiss_manager())
+        return MeteredIndex(self.plain_index)
+
+    @cached_property
+    def plain_index(self) -> FaissManager | PgVectorIndex:
+        """The index whose searches are not counted among those for bullets."""
+        if self.settings.vector_backend == "pgvector":
+            from ace.repositories.pgvector_index import PgVectorIndex
+
+            return PgVectorIndex()
+        from ace.utils.faiss_index import get_faiss_manager
+
+        return get_faiss_manager()
 
     @cached_property
     def second_look(self) -> SecondLook:
@@ -246,12 +291,10 @@ class App:
 
     @cached_property
     def refining(self) -> Refining:
-        """Its searches are not counted among those for bullets."""
         from ace.services.refining import Refining
-        from ace.utils.faiss_index import get_faiss_manager
 
         days, budget = self.settings.archive_unused_days, self.settings.domain_token_budget
-        return Refining(self.store, get_faiss_manager(), self.second_look, self.clock, books=self.books,
+        return Refining(self.store, self.plain_index, self.second_look, self.clock, books=self.books,
                         unused_days=days, budget=budget)  # fmt: skip
 
     @cached_property
@@ -335,6 +378,7 @@ class App:
                 guard=self.guarding.guard,
                 anchor=lambda domain_id: self.anchoring.anchor([domain_id]),
                 refine=lambda domain_id, go_on: self.refining.refine(domain_id, go_on),
+                tend=lambda domain_id: self.plain_index.tend(domain_id),
             )
             schedule.start()
             try:
@@ -450,11 +494,19 @@ class App:
     def health(self) -> HealthCheck:
         from ace.repositories.breaker_repository import BreakerRepository
         from ace.services.health import HealthCheck
-        from ace.utils.faiss_index import is_ready
         from ace.utils.llm_deadline import Shared
 
         breakers = Shared(lambda: BreakerRepository().all(), HEALTH_PATIENCE_S, name="The database")
+        if self.settings.vector_backend == "pgvector":
+            return HealthCheck(breakers.ask, Shared(self._pgvector_ready, INDEX_PATIENCE_S, name="The index").ask)
+        from ace.utils.faiss_index import is_ready
+
         return HealthCheck(breakers.ask, is_ready)
+
+    def _pgvector_ready(self) -> bool:
+        from ace.repositories.pgvector_index import PgVectorIndex
+
+        return isinstance(self.plain_index, PgVectorIndex) and self.plain_index.is_ready()
 
     @cached_property
     def backups(self) -> Backups:
@@ -510,7 +562,9 @@ class App:
         return RunFolder.open(self.settings.path("runs", run_id), config)
 
     @contextmanager
-    def workshop(self, folder: RunFolder, limits: Limits, say: Callable[[str], None]) -> Iterator[Workshop]:
+    def workshop(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], workers: Assigning | None = None
+    ) -> Iterator[Workshop]:
         """The loop around a language model, which is started and stopped here when it is a local one."""
         from ace.services.attempts import Attempts
         from ace.services.training import Training
@@ -521,9 +575,70 @@ class App:
         with self._learning(Meter(limits, spent=ledger.spent), ledger, say) as (learning, generator):
             yield Workshop(
                 learning=learning,
-                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock),
+                training=Training(learning=learning, store=self.store, log=folder, clock=self.clock, workers=workers),
                 attempts=Attempts(generator, folder),
             )
+
+    @contextmanager
+    def bench_room(
+        self, folder: RunFolder, limits: Limits, say: Callable[[str], None], *, window: int
+    ) -> Iterator[tuple[BenchRoom, Meter]]:
+        """Where a bench's arms work: with this model, and playbooks in a database of the run's own."""
+        from ace.utils.bench_room import BenchRoom
+        from ace.utils.call_ledger import CallLedger
+        from ace.utils.llm_meter import Meter
+
+        ledger = CallLedger(folder)
+        meter = Meter(limits, spent=ledger.spent)
+        with ExitStack() as stack:
+            base_url = stack.enter_context(self._local_model(say)) if self.settings.model == "local" else None
+            store, playbook = stack.enter_context(self._playbooks_in(folder.path, meter))
+            say("ready")
+
+            def kit_of(arm: Arm, tasks: Sequence[Task], behind: Behind, reading: bool) -> Kit:
+                from ace.services.bench_learners import Kit
+
+                seeded = App(self.settings.model_copy(update={"seed": arm.seed}))
+                generator, reflector = seeded._roles(meter, ledger, base_url)
+                return Kit(tasks={task.id: task for task in tasks}, behind=behind, reading=reading,
+                           generator=generator, reflector=reflector, embedder=self.embedder, meter=meter,
+                           k=self.settings.k, window=window, playbook=partial(playbook, generator))  # fmt: skip
+
+            yield BenchRoom(folder.path, store=store, clock=self.clock, kit_of=kit_of), meter
+
+    @contextmanager
+    def _playbooks_in(
+        self, folder: Path, meter: Meter
+    ) -> Iterator[tuple[PlaybookStore, Callable[[Generator, Reflector], Learning]]]:
+        """Playbooks beside the user's own: their store, and the loop around them."""
+        from ace.core.ranking import VISIBLE
+        from ace.curator.semantic_curator import SemanticCurator
+        from ace.repositories.database import Database
+        from ace.repositories.playbook_repository import PlaybookRepository
+        from ace.services.learning import Learning
+        from ace.services.retrieval import Retrieval
+        from ace.services.whole import Whole
+        from ace.utils.faiss_index import FaissManager
+
+        given, database = self.settings, Database(f"sqlite:///{folder / 'playbooks.db'}")
+        store = PlaybookRepository(database)
+        index = FaissManager(store, folder / "indices", model=given.embeddings_model)
+        curator = SemanticCurator(store=store, index=index, embedder=self.embedder, second_look=self.second_look,
+                                  clock=self.clock)  # fmt: skip
+        retrieval = Retrieval(index=index, embedder=self.embedder, stages=VISIBLE[Traffic.SHADOW],
+                              floor=given.similarity_floor, trust_weight=given.trust_weight,
+                              whole=Whole(store))  # fmt: skip
+
+        def learning(generator: Generator, reflector: Reflector) -> Learning:
+            return Learning(retrieval=retrieval, generator=generator, reflector=reflector, curator=curator,
+                            meter=meter, k=given.k, token_budget=given.token_budget,
+                            selection=Selection(given.selection))  # fmt: skip
+
+        try:
+            yield store, learning
+        finally:
+            index.close()
+            database.close()
 
     @contextmanager
     def answering(self, say: Callable[[str], None]) -> Iterator[Learning]:
@@ -579,6 +694,30 @@ class App:
                 budgets=self.budgets,
                 meter=meter,
             )
+
+    @contextmanager
+    def working(self, say: Callable[[str], None]) -> Iterator[Errands]:
+        """All that a worker does: reflection, and the tasks of runs, whose model is made ready by the first of them."""
+        from ace.services.assigned import Assigned
+        from ace.services.errands import Errands
+        from ace.utils.llm_meter import Meter
+        from ace.utils.once import Once
+
+        meter = Meter()
+        with ExitStack() as stack:
+            reflection = stack.enter_context(self.reflecting(say))
+            learning = Once(lambda: stack.enter_context(self._learning(meter, None, say))[0])
+            assigned = Assigned(queue=self.assignments, learning=learning, clock=self.clock, meter=meter,
+                                lease_s=self.settings.lease_s, budgets=self.budgets)  # fmt: skip
+            yield Errands(reflection, assigned)
+
+    def assigning(self, domain_id: str, run_id: str) -> Assigning:
+        """The tasks that workers do for a run."""
+        import time
+
+        from ace.services.assigning import Assigning
+
+        return Assigning(self.assignments, self.clock, time.sleep, domain_id=domain_id, run_id=run_id)
 
     @property
     def _by_template(self) -> bool:

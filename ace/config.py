@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ace.errors import InvalidInput
@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     domain_tokens_per_day: int | None = Field(None, ge=0, description="tokens they may use; default: no limit")
     domain_usd_per_day: float | None = Field(None, ge=0, description="US dollars they may cost; default: no limit")
 
+    server_url: str | None = Field(
+        None, description="the server that LiteLLM's handler asks; default: none, it asks here"
+    )
+    server_domain: str = Field("default", description="whose playbook LiteLLM's handler asks for")
+    server_key: SecretStr | None = Field(None, description="API key shown to it, and by `ace claude` to its server")
     commit: str | None = Field(None, description="the git commit this was built from, for /version")
     host: str = Field("127.0.0.1", description="address the server listens on; another than loopback needs API keys")
     port: int = Field(8000, ge=1, le=65535, description="port the server listens on")
@@ -122,11 +127,17 @@ class Settings(BaseSettings):
         None, description="the proxy's Anthropic-compatible /v1, such as https://api.anthropic.com/v1; default: none"
     )
     proxy_patience_s: float = Field(0.25, gt=0, description="seconds the proxy looks for bullets before it goes on")
+    proxy_learn: bool = Field(True, description="keep what a key that may write asks through the proxy as episodes")
+    proxy_settle_s: float = Field(30, ge=0, description="seconds in which a report takes the place of such an episode")
     proxy_timeout_s: float = Field(600, gt=0, description="seconds a provider behind the proxy may be silent")
     proxy_max_body_bytes: int = Field(64_000_000, ge=1, description="a larger body to the proxy is refused unread")
+    api_key: SecretStr | None = Field(None, description="the key that `ace mcp --url` sends to a server")
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")
+    vector_backend: Literal["faiss", "pgvector"] = Field(
+        "faiss", description="where vectors are searched: in each process, or in Postgres, one index for all of them"
+    )
     faiss_memory_mb: int = Field(256, ge=1, description="memory for loaded indexes; the oldest are unloaded beyond it")
     faiss_idle_s: float = Field(900, gt=0, description="seconds after which an unused index is unloaded")
 
@@ -138,11 +149,26 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "ACE_OTEL_ENDPOINT", "otel_endpoint"),
         description="an OTLP/HTTP collector for traces, such as http://localhost:4318; default: no traces",
     )
+    otlp_max_body_bytes: int = Field(
+        16_000_000, ge=1, description="a larger export of spans is refused, as sent and as unpacked"
+    )
+    trace_quiet_s: float = Field(
+        120, ge=0, description="seconds without news after which a trace is learned from though its root never came"
+    )
+    trace_settle_s: float = Field(10, ge=0, description="seconds after its root span in which a trace may still grow")
     lease_s: float = Field(300, gt=0, description="seconds a reflector may hold an episode before another takes it")
     backup_url: str | None = Field(None, description="where backups go: a folder, file:// or s3://bucket/prefix")
 
     anchor_url: str | None = Field(None, description="where journal heads are anchored: a file, file:// or s3://")
     anchor_key_file: Path | None = Field(None, description="the key that signs them; default: anchor.key in data_dir")
+
+    @field_validator("vector_backend")
+    @classmethod
+    def _needs_postgres(cls, backend: str, info: ValidationInfo) -> str:
+        url: SecretStr | None = info.data.get("database_url")
+        if backend == "pgvector" and (url is None or url.get_secret_value().startswith("sqlite")):
+            raise ValueError("pgvector needs Postgres: set ACE_DATABASE_URL=postgresql://…, or leave it at faiss")
+        return backend
 
     def path(self, *parts: str) -> Path:
         return self.data_dir.joinpath(*parts)

@@ -1,8 +1,8 @@
 """Where the database is, read the way `ace.config` reads it, without what that has to import first.
 
-For shell completion, which answers within the time between two key strokes. The order is the same: the environment,
-`.env`, `ace.toml` (or the file ACE_CONFIG names), the default. What cannot be read is passed over here: it is the
-command that says so.
+For shell completion, which answers within the time between two key strokes, and for the hook of Claude Code, which a
+session waits for. The order is the same: the environment, `.env`, `ace.toml` (or the file ACE_CONFIG names), the
+default. What cannot be read is passed over here: it is the command that says so.
 """
 
 from __future__ import annotations
@@ -33,6 +33,21 @@ def data_dir() -> Path:
     return Path(next(_found("data_dir"), ".ace"))
 
 
+def server_key() -> str | None:
+    """What `Settings.server_key` says."""
+    return next(_found("server_key"), None)
+
+
+def server_url() -> str | None:
+    """What `Settings.server_url` says."""
+    return next(_found("server_url"), None)
+
+
+def server_domain() -> str:
+    """What `Settings.server_domain` says."""
+    return next(_found("server_domain"), "default")
+
+
 def _found(name: str) -> Iterator[str]:
     """The values of one setting, the one that wins first."""
     upper = f"ACE_{name}".upper()
@@ -45,8 +60,10 @@ def _found(name: str) -> Iterator[str]:
 def _dotenv() -> Mapping[str, Any]:
     if not Path(".env").is_file():
         return {}
-    from dotenv import dotenv_values
-
+    try:
+        from dotenv import dotenv_values
+    except ModuleNotFoundError:  # a client alone: its settings are in the environment
+        return {}
     return {key.upper(): value for key, value in dotenv_values(".env").items() if value is not None}
 
 

@@ -14,6 +14,10 @@ WITH wanted(name, on_table, remedy) AS (VALUES
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_playbook_bullets_section ON playbook_bullets(section) WHERE section IS NOT NULL;'),
     ('idx_episodes_state_due', 'episodes',
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_episodes_state_due ON episodes(state, due_at);'),
+    ('idx_assignments_state_due', 'assignments',
+     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_assignments_state_due ON assignments(state, due_at);'),
+    ('idx_assignments_run', 'assignments',
+     'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_assignments_run ON assignments(domain_id, run_id, state);'),
     ('idx_review_items_domain_state', 'review_items',
      'CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_review_items_domain_state ON review_items(domain_id, state, created_at);')
 )
@@ -29,6 +33,18 @@ FROM wanted
 LEFT JOIN pg_class AS class ON class.relname = wanted.name AND class.relkind = 'i' AND pg_table_is_visible(class.oid)
 LEFT JOIN pg_index AS index ON index.indexrelid = class.oid AND index.indrelid = to_regclass(wanted.on_table)
 ORDER BY wanted.name;
+
+\echo '== Graphs of pgvector, one for each large domain (none: ACE_VECTOR_BACKEND is faiss, or no domain is large) =='
+SELECT class.relname AS index,
+       substring(pg_get_expr(index.indpred, index.indrelid) FROM '''([^'']+)''') AS domain,
+       pg_size_pretty(pg_relation_size(class.oid)) AS size,
+       CASE WHEN index.indisvalid THEN 'exists' ELSE 'INVALID' END AS status,
+       CASE WHEN NOT index.indisvalid THEN 'DROP INDEX CONCURRENTLY ' || class.relname || ';' END AS remedy
+FROM pg_index AS index
+JOIN pg_class AS class ON class.oid = index.indexrelid
+JOIN pg_am AS method ON method.oid = class.relam AND method.amname = 'hnsw'
+WHERE index.indrelid = to_regclass('bullet_embeddings')
+ORDER BY class.relname;
 
 \echo '== Tables read from end to end more often than by an index (more than 10,000 rows) =='
 SELECT relname AS "table", n_live_tup AS rows, seq_scan AS whole_reads, coalesce(idx_scan, 0) AS index_reads

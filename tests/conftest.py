@@ -12,6 +12,7 @@ models_dir      the local models' files; the test is skipped where `make setup` 
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import itertools
 import logging
@@ -85,6 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("full" if config.getoption("--full") else "ace")
     if stage := config.getoption("--stage"):
         os.environ["ACE_ENV"] = stage
     if server := config.getoption("--base-url") or os.environ.get("ACE_SMOKE_URL"):
@@ -92,7 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked `full` is run with --full alone."""
+    """What is marked `full` is run with --full alone; what takes long is begun first, and unit tests fill the end."""
+    items.sort(key=lambda item: (not item.path.name.startswith(LONG), item.path.is_relative_to(UNIT)))
     if config.getoption("--full"):
         return
     for_full = [item for item in items if item.get_closest_marker("full")]
@@ -100,22 +103,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """The tests of one xdist_group in one process. xdist 3.8 marks groups in a field that pytest 9.2 does not read."""
-    from xdist.scheduler import LoadGroupScheduling
+    """A file's tests in one process, so that they share its servers; unit tests share nothing, and go anywhere.
 
-    class ByFile(LoadGroupScheduling):
+    The files in tests/agents share one server between them.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return file if file in TOGETHER else nodeid
+            if file.startswith("tests/agents/"):
+                return "tests/agents/"
+            return nodeid if file.startswith("tests/unit/") else file
 
-    return ByFile(config, log) if config.getvalue("dist") == "loadgroup" else None
+    return ByFile(config, log)
 
 
-TOGETHER = {"tests/docs/test_site.py", "tests/e2e/test_http_access.py", "tests/e2e/test_page_doors.py",
-            "tests/e2e/test_pages.py"}  # fmt: skip
-"""Files whose tests share something that takes long to make."""
+UNIT = Path(__file__).parent / "unit"
+LONG = ("test_runbook", "test_http_fuzz", "test_pages", "test_page_doors", "test_kills", "test_crash_sweep",
+        "test_history", "test_http_access", "test_local_model", "test_playbook_store")  # fmt: skip
 
 
 def allow(host: str) -> None:
@@ -125,10 +139,9 @@ def allow(host: str) -> None:
             ALSO_ALLOWED.update(str(found[4][0]) for found in socket.getaddrinfo(host, None))
 
 
-settings.register_profile(
-    "ace", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # a busy machine is no bug
-settings.load_profile("ace")
+BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no bug
+settings.register_profile("ace", max_examples=50, **BUSY)  # type: ignore[arg-type]
+settings.register_profile("full", max_examples=500, **BUSY)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ import typer
 from ace import quick_settings
 from ace.cli import (
     ask,
+    bench,
+    claude,
     database,
     doctor,
     evidence,
@@ -22,6 +24,7 @@ from ace.cli import (
     journal,
     keys,
     manual,
+    mcp,
     models,
     playbook,
     refine,
@@ -33,6 +36,7 @@ from ace.cli import (
     runs,
     serve,
     simulate,
+    traces,
     usage,
     worker,
 )
@@ -57,6 +61,7 @@ runs.register(app)
 report.register(app)
 serve.register(app)
 worker.register(app)
+mcp.register(app)
 history.register(app)
 evidence.register(app)
 guardrail.register(app)
@@ -67,11 +72,14 @@ app.add_typer(playbook.app, name="playbook")
 app.add_typer(journal.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(replay.app, name="replay")
+app.add_typer(traces.app, name="traces")
 replay_blame.register(replay.app)
+app.add_typer(bench.app, name="bench")
 app.add_typer(review.app, name="review")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(claude.app, name="claude")
 
 
 @app.callback()

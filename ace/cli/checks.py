@@ -29,7 +29,7 @@ def examine(say: Callable[[str], None]) -> Iterator[Finding]:
         return
     app, has_database = App(load_settings()), True
     for name, check in CHECKS.items():
-        if name in NEED_DATABASE and not has_database:
+        if not has_database and (name in NEED_DATABASE or (name, app.settings.vector_backend) == ("index", "pgvector")):
             continue
         say(name)
         found = _looked(name, partial(check, app))
@@ -118,6 +118,35 @@ def _vectors(app: App) -> Finding:
 
 
 def _index(app: App) -> Finding:
+    return _in_postgres(app) if app.settings.vector_backend == "pgvector" else _in_files(app)
+
+
+def _in_postgres(app: App) -> Finding:
+    """Looks without making anything: a doctor changes nothing."""
+    from ace.repositories import pgvector_tables
+    from ace.repositories.database import get_database
+    from ace.repositories.pgvector_index import EXACT_UNTIL
+
+    database = get_database()
+    pgvector_tables.require_extension(database)
+    if not pgvector_tables.is_made(database):
+        return _ok("index", "in Postgres: none yet, made by the first process that searches")
+    found = f"in Postgres, pgvector {pgvector_tables.version(database)}"
+    if lacking := pgvector_tables.lacking(database):
+        return _bad(
+            "index", State.FAULT, f"{found}: {lacking} vectors are not in it", "python scripts/cleanup_faiss.py --all"
+        )
+    large = [own for own, stages in app.store.counts().items() if sum(stages.values()) > EXACT_UNTIL]
+    without = [own for own in large if pgvector_tables.graph(database, own) is None]
+    if without:
+        remedy = f"A server builds it; or now: python scripts/cleanup_faiss.py --domain {without[0]}"
+        return _bad(
+            "index", State.WARNING, f"{found}: {len(without)} large domains without a graph, searched slowly", remedy
+        )
+    return _ok("index", f"{found}, {len(large)} domains with a graph")
+
+
+def _in_files(app: App) -> Finding:
     from ace.utils.checked_files import Unsound, vouched
     from ace.utils.faiss_files import total
 
@@ -180,7 +209,7 @@ def _metrics(app: App) -> Finding:
     return _ok("metrics", f"{len(list(folder.iterdir()))} files in {folder}")
 
 
-NEED_DATABASE = {"schema", "clock", "vectors", "keys"}
+NEED_DATABASE = {"schema", "clock", "vectors", "keys"}  # and the index, where it is in the database
 CHECKS: dict[str, Check] = {
     "database": _database,
     "schema": _schema,

@@ -40,6 +40,7 @@ class Job:
     limit: int | None = None
     more: dict[str, Any] = field(default_factory=dict)
     as_json: bool = False
+    queue: bool = False  # tasks are studied by workers; what comes of it is the same
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,7 +82,8 @@ class Run:
         folder = self._app.run_folder(self.run_id, self._config)
         self._folder = self._stack.enter_context(folder)
         with present.status() as say:
-            self._workshop = self._stack.enter_context(self._app.workshop(self._folder, self._limits, say))
+            workers = self._app.assigning(self._job.domain, self.run_id) if self._job.queue else None
+            self._workshop = self._stack.enter_context(self._app.workshop(self._folder, self._limits, say, workers))
         return self
 
     def __exit__(

@@ -15,20 +15,21 @@ from ace.bootstrap import App
 from ace.cli import present
 from ace.core.validation import check_domain
 from ace.errors import Conflict
-from ace.models.episode import Episode
-from ace.services.intake import reflect_on
+from ace.models.episode import Episode, EpisodeStatus
+from ace.services.intake import ended, reflect_on
 from ace.services.reflection import Reflected
 from ace.utils.episode_lines import read_episodes
 from ace.utils.json_lines import Row
 
 
-def learn(file: Path, domain: str, *, limit: int | None, wait: bool, as_json: bool) -> None:
-    """Report the episodes of the file into the queue; with `wait`, reflect on them in this process."""
+def learn(file: Path, domain: str, *, limit: int | None, wait: bool, queue: bool, as_json: bool) -> None:
+    """Report the episodes of the file; with `wait`, reflect on them in this process, or with `queue` look on."""
     app = App()
     read = read_episodes(file, check_domain(domain), app.clock.now().timestamp(), limit)
     told: dict[str, Any] = {"domain": domain, "episodes": len(read), **_reported(app, read, quiet=as_json)}
     if wait:
-        told |= _reflected(app, domain, [episode.id for _, episode in read], quiet=as_json)
+        work = _watched if queue else reflected
+        told |= work(app, domain, [episode.id for _, episode in read], quiet=as_json)
     if as_json:
         typer.echo(json.dumps(told))
         return
@@ -49,8 +50,26 @@ def _reported(app: App, read: Sequence[tuple[Row, Episode]], *, quiet: bool) -> 
     return {"new": new, "repeated": len(read) - new}
 
 
-def _reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
-    """What reflecting on these came to."""
+def _watched(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
+    """What became of these when workers were done with them."""
+    unique = list(dict.fromkeys(ids))
+    figures: Counter[str] = Counter(dict.fromkeys(("done", "dead", "added", "merged", "held", "votes"), 0))
+    with present.Steps("reflecting", len(unique), quiet=quiet) as steps:
+        for status in ended(unique, domain, episodes=app.episodes, sleep=time.sleep):
+            figures.update(
+                {status.state.value: 1} | {name: n for name, n in _result(status).items() if name in figures}
+            )
+            steps.step(f"{figures['added']} bullets added")
+    return dict(figures)
+
+
+def _result(status: EpisodeStatus) -> dict[str, int]:
+    found: dict[str, int] = json.loads(status.result or "{}")
+    return found
+
+
+def reflected(app: App, domain: str, ids: Sequence[str], *, quiet: bool) -> dict[str, int]:
+    """Reflect on these here, and what that came to."""
     import os
     import uuid
 

@@ -197,5 +197,5 @@ def _told(bullet: Bullet) -> list[tuple[str, Any]]:
     told = [("stage", bullet.stage.value), ("section", bullet.section.value),
             ("votes", f"+{bullet.helpful_count} -{bullet.harmful_count}"), ("source", origin.source.value),
             ("episode", origin.episode_id), ("task", origin.task_id), ("model", origin.model),
-            ("key", origin.principal)]  # fmt: skip
+            ("key", origin.principal), *(("from", str(place)) for place in reversed(origin.foreign))]  # fmt: skip
     return [(name, value) for name, value in told if value]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,17 +37,29 @@ def report(
     from ace.utils.run_folder import RunReader
 
     app = App()
-    folder = _folder(run, app.settings.path("runs"))
+    folder = run_folder(run, app.settings.path("runs"))
     reader = RunReader(folder)
     file = out or folder / "report.html"
-    write_atomic(file, run_report(reader, app.store.get_all(str(reader.config.get("domain", "default")))))
+    if reader.config.get("kind") == "bench":
+        write_atomic(file, _bench(folder, reader.summary() or {}))
+    else:
+        write_atomic(file, run_report(reader, app.store.get_all(str(reader.config.get("domain", "default")))))
     if open_it:
         webbrowser.open(file.absolute().as_uri())
     facts = {"run": folder.name, "report": str(file)}
     typer.echo(json.dumps(facts) if as_json else f"Report  {file}")
 
 
-def _folder(run: str, runs: Path) -> Path:
+def _bench(folder: Path, summary: Mapping[str, Any]) -> str:
+    from ace.services.bench_methods import METHODS
+    from ace.utils.bench_report import bench_report
+    from ace.utils.bench_room import read_run
+
+    about = {name: method.about for name, method in METHODS.items()}
+    return bench_report([read_run(folder)], about, str(summary.get("stopped", "")))
+
+
+def run_folder(run: str, runs: Path) -> Path:
     """The run's folder: one of ours by name, else as given. Raises NotFound."""
     from ace.errors import NotFound
 

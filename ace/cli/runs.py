@@ -47,7 +47,10 @@ def learn(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
-    wait: Annotated[bool, typer.Option("--wait", help="episodes: reflect on them now, in this process")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="let workers (ace-reflector) do it, any number")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="until all is done; episodes without --queue: by this process")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn from a file: tasks are done one after the other, episodes are taken as they were.
@@ -56,6 +59,9 @@ def learn(
     Episodes are what an agent did already, a line each as in POST /v1/domains/{domain}/episodes; they are reported
     into the queue that reflectors work on, once each however often the file is given.
 
+    With --queue the tasks go into that queue too, and are learned from as they come, by as many `ace-reflector`s as
+    run. The same command with --wait shows how far they are, and tries again what they gave up.
+
     Example: ace learn tasks.jsonl --domain finance
     """
     limits = (max_calls, max_tokens, max_usd)
@@ -63,7 +69,13 @@ def learn(
         from ace.cli import episodes
 
         _only("tasks", {"--run": run, "--max-calls": max_calls, "--max-tokens": max_tokens, "--max-usd": max_usd})
-        episodes.learn(file, domain, limit=limit, wait=wait, as_json=as_json)
+        episodes.learn(file, domain, limit=limit, wait=wait, queue=queue, as_json=as_json)
+        return
+    if queue:
+        from ace.cli import queued
+
+        queued.refuse_limits(*limits)
+        queued.learn(file, domain, run=run, seed=seed, limit=limit, wait=wait, as_json=as_json)
         return
     _only("episodes", {"--wait": wait or None})
     with _run(
@@ -83,6 +95,9 @@ def train(
     validation: Annotated[float, typer.Option(min=0, max=0.9, help="share of the tasks kept for validation")] = 0.2,
     batch: Annotated[int, typer.Option(min=1, help="tasks studied with the same playbook")] = 4,
     workers: Workers = 2,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="tasks are studied by workers (ace-reflector), any number")
+    ] = False,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
@@ -90,12 +105,17 @@ def train(
 ) -> None:
     """Train offline: epochs over a training part; the playbook that does best on the validation part is kept.
 
-    Stopped or killed, the same command goes on where it was and pays for nothing twice.
+    Stopped or killed, the same command goes on where it was and pays for nothing twice. With --queue a batch is studied
+    by other processes and merged here, in its order, so that what is learned does not depend on how many there are.
 
     Example: ace train tasks.jsonl --epochs 3 --max-calls 2000
     """
     settings = {"epochs": epochs, "validation": validation, "batch": batch}
     limits = (max_calls, max_tokens, max_usd)
+    if queue:
+        from ace.cli import queued
+
+        queued.refuse_limits(*limits)
     with _run(
         limits,
         kind="train",
@@ -106,6 +126,7 @@ def train(
         limit=limit,
         more=settings,
         as_json=as_json,
+        queue=queue,
     ) as going:
         training, held = going.split(going.tasks(file), validation)
         plan = going.curriculum(training)

@@ -27,7 +27,7 @@ def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="episodes reflected on beside each other")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Reflect on the episodes that agents reported, until told to stop: `ace-reflector`.
+    """Reflect on the episodes that agents reported, and do the tasks of `--queue`, until told to stop: `ace-reflector`.
 
     Example: ace worker --once --json
     """

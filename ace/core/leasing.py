@@ -1,4 +1,4 @@
-"""What becomes of an episode when a worker takes it, fails at it, gives it back or finishes it.
+"""What becomes of an episode, or of an assignment, when a worker takes it, fails at it, gives it back or finishes it.
 
     state     event                                            becomes
     QUEUED    claimed, once due                                LEASED, attempts + 1, until now + lease
@@ -18,15 +18,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from ace.errors import Conflict, LeaseLost
-from ace.models.episode import Claim, EpisodeState, EpisodeStatus
+from ace.models.episode import EpisodeState, EpisodeStatus
 
 MAX_ATTEMPTS = 5
 PAUSE_S, PAUSE_FACTOR, PAUSE_MAX_S = 30.0, 4.0, 3600.0
 MAX_ERROR_CHARS = 2000
 
 Change = Callable[[EpisodeStatus], EpisodeStatus]
+
+
+class Token(Protocol):
+    """What a worker shows to prove that it holds something."""
+
+    @property
+    def worker(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
 
 
 def may_be_taken(status: EpisodeStatus, now: float) -> bool:
@@ -80,7 +91,7 @@ def requeued(status: EpisodeStatus) -> EpisodeStatus:
     return replace(status, state=EpisodeState.QUEUED, attempts=0, due_at=status.reported_at)
 
 
-def by_holder(claim: Claim, change: Change) -> Change:
+def by_holder(claim: Token, change: Change) -> Change:
     """The change, for the worker that still has the episode; raises LeaseLost for any other."""
 
     def checked(status: EpisodeStatus) -> EpisodeStatus:

@@ -182,7 +182,7 @@ def _add(draft: _Draft, delta: Delta, insight: Insight, opposed: Sequence[str]) 
     own = insight_id(draft.domain_id, insight)
     origin = Origin(source=insight.source, episode_id=delta.episode_id, task_id=delta.task_id, model=delta.model,
                     confidence=insight.confidence, principal=delta.principal, shown=delta.shown,
-                    prompt_hash=delta.prompt_hash)  # fmt: skip
+                    prompt_hash=delta.prompt_hash, foreign=insight.foreign)  # fmt: skip
     bullet = Bullet(id=own, domain_id=draft.domain_id, content=normalise(insight.content),
                     section=insight.section, origin=origin)  # fmt: skip
     draft.born[own] = delta.episode_id

@@ -4,6 +4,7 @@ Embedder          text -> unit vectors                        utils/embeddings  
 SecondLook        are these two bullets the same advice?      utils/nli             RuleSecondLook
 PlaybookStore     the bullets and their journal               repositories          InMemoryPlaybook
 EpisodeQueue      what agents reported, until it is merged    repositories          InMemoryEpisodes
+AssignmentQueue   tasks that workers do for a run             repositories          InMemoryAssignments
 ReviewQueue       insights that wait for a person             repositories          InMemoryReviews
 VectorIndex       the bullets nearest to a vector             utils/faiss_index     ExactIndex
 KeyStore          API keys                                    repositories          InMemoryKeys
@@ -29,8 +30,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ace.core.gathering import Grow
 from ace.core.similarity import Relation
 from ace.models.access import ApiKey
+from ace.models.assignment import Assignment, Held, Kept
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.models.insight import Delta
 from ace.models.journal import Entry, Position
@@ -39,6 +42,7 @@ from ace.models.playbook import Bullet, Context, Link, PlaybookStage, Section
 from ace.models.purge import Report
 from ace.models.release import Release
 from ace.models.review import ReviewItem, ReviewState
+from ace.models.run import Lesson
 from ace.models.task import Feedback, Task, Trajectory, Usage
 from ace.models.usage import DayUsage, Spent
 
@@ -158,6 +162,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def finish_assignment(self, held: Held, result: Kept) -> None:
+        """The same for an assignment."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BulletFilter:
@@ -269,7 +277,16 @@ class EpisodeQueue(Protocol):
     def report(self, episode: Episode) -> bool:
         """Keep an episode for reflection; durable when it returns. False: a repeat, which changed nothing.
 
-        Raises InvalidInput, Conflict when the id was reported with another body.
+        It takes the place of what a trace has said so far, until a worker has had that. Raises InvalidInput, Conflict
+        when the id was reported with another body.
+        """
+        ...
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        """Keep what `grow` makes of the episode, or of none, due then; durable when it returns.
+
+        False: a worker has had it, or it was reported whole; nothing is changed. Raises InvalidInput, Conflict when its
+        receipt is another episode's.
         """
         ...
 
@@ -307,6 +324,10 @@ class EpisodeQueue(Protocol):
         """Episodes by id, from the one that follows `after`."""
         ...
 
+    def ended(self, domain: str, ids: Collection[str]) -> Mapping[str, EpisodeStatus]:
+        """Those of these episodes that are done or dead."""
+        ...
+
     def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
         """The episodes that were shown or cited a bullet, by id."""
         ...
@@ -317,6 +338,48 @@ class EpisodeQueue(Protocol):
 
     def counts(self, domain: str | None = None) -> dict[EpisodeState, int]:
         """How many there are in each state (every state is a key)."""
+        ...
+
+
+class AssignmentQueue(Protocol):
+    """Tasks of runs, from the run that asks to the worker that does them; states and leases are those of episodes.
+
+    `postpone`, `release`, `defer` and `finish` raise LeaseLost when it is no longer its worker's.
+    """
+
+    def assign(self, assignments: Sequence[Assignment]) -> int:
+        """Keep those that are new, and give the dead ones of the same runs all their attempts again; how many are new.
+
+        Raises InvalidInput, Conflict when an id was assigned with another task.
+        """
+        ...
+
+    def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Held | None:
+        """The longest due assignment, for `lease_s` seconds; None when none is due. No two workers get the same one."""
+        ...
+
+    def postpone(self, held: Held, error: str, now: float) -> EpisodeStatus:
+        """The attempt failed: queued again for later, or dead when it was the last."""
+        ...
+
+    def release(self, held: Held) -> EpisodeStatus:
+        """The attempt was not made: queued again at once, and not counted."""
+        ...
+
+    def defer(self, held: Held, reason: str, due_at: float) -> EpisodeStatus:
+        """The attempt was not made: queued again for then, and not counted."""
+        ...
+
+    def finish(self, held: Held, lesson: Lesson) -> EpisodeStatus:
+        """Done; its lesson waits for the run that asked. Durable when it returns."""
+        ...
+
+    def ended(self, domain: str, ids: Collection[str]) -> Mapping[str, EpisodeStatus]:
+        """Those of these assignments that are done or dead."""
+        ...
+
+    def counts(self, domain: str, run_id: str) -> dict[EpisodeState, int]:
+        """How many of a run are in each state (every state is a key)."""
         ...
 
 

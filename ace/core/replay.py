@@ -85,6 +85,14 @@ def replay(entries: Sequence[Entry]) -> State:
     return fold([operation_from_json(entry.kind, entry.body) for entry in entries])
 
 
+def carry_on(state: State, entries: Sequence[Entry]) -> State:
+    """The state after some more entries. Raises InvalidInput, also for a rollback, which needs the history."""
+    growing = Growing(state)
+    for entry in entries:
+        growing.carry_out(operation_from_json(entry.kind, entry.body))
+    return growing.state()
+
+
 def fold(operations: Sequence[Operation]) -> State:
     """The state after these operations, from nothing. One pass, and one more over what stands for each rollback."""
     growing = Growing()

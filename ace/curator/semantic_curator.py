@@ -14,6 +14,7 @@ The numbers below are the operator's to turn, here or by the settings of the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -53,7 +54,7 @@ COSINE_DUPLICATE = 0.8  # the field's usual rule, the whole of it in `cosine` mo
 CANDIDATE_COSINE = CANDIDATE  # from here on a pair gets a second look
 NEIGHBOURS = 8  # bullets looked at per insight
 MAX_ATTEMPTS = 3
-LATER = {"principal", "shown", "prompt_hash"}  # fields of a delta that earlier releases did not have
+LATER = {"principal", "shown", "prompt_hash", "foreign"}  # fields that earlier releases did not have
 
 
 Along = Callable[[Transaction, MergeResult], None]
@@ -65,6 +66,10 @@ class CosineRule:
 
     def judge(self, pairs: Sequence[Pair]) -> list[Relation]:
         return [Relation.SAME if pair.cosine >= COSINE_DUPLICATE else Relation.DIFFERENT for pair in pairs]
+
+
+class _Rehearsed(Exception):
+    """What was to be done is known, and is taken back."""
 
 
 class _Moved(Exception):
@@ -144,6 +149,18 @@ class SemanticCurator:
             except _Moved:
                 continue
         raise AssertionError("the last attempt searches under the lock and cannot be overtaken")
+
+    def rehearse(self, task_insights: Sequence[Delta], domain_id: str) -> MergeResult:
+        """What `batch_merge` would do now. It is done and taken back: nothing is written, counted or logged."""
+        told: list[MergeResult] = []
+
+        def stop(_: Transaction, result: MergeResult) -> None:
+            told.append(result)
+            raise _Rehearsed
+
+        with suppress(_Rehearsed):
+            SemanticCurator.batch_merge(self, task_insights, domain_id, along=stop)
+        return told[0]
 
     def batch_merge_chunked(
         self,
@@ -276,7 +293,10 @@ def _in_batch(batch: _Batch) -> Iterator[_Candidate]:
 
 def _asked(delta: Delta) -> dict[str, Any]:
     """What an idempotency key stands for; fields that came later count where they say something."""
-    given = asdict(delta)
+    return _said(asdict(delta)) | {"insights": [_said(asdict(insight)) for insight in delta.insights]}
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value or name not in LATER}
 
 

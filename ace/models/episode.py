@@ -8,12 +8,13 @@ QUEUED ──> LEASED ──> DONE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from ace.models.receipt import Receipt
 from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Task, Trajectory, Usage
+from ace.models.trace import Trace
 
 
 class EpisodeState(StrEnum):
@@ -37,9 +38,13 @@ class Episode:
     principal: str | None = None
     reported_at: float = 0.0
     receipt: Receipt | None = None  # of the context it worked with
+    trace: Trace | None = None  # what it is made from, where that may still grow
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without a trace it is what it was before there were traces, so that a repeated report is known."""
+        data = asdict(replace(self, trace=None))
+        del data["trace"]
+        return data | ({"trace": self.trace.to_json()} if self.trace else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -49,7 +54,8 @@ class Episode:
         feedback |= {"source": FeedbackSource(feedback["source"])}
         parts = {"task": Task(**task), "trajectory": _trajectory(data["trajectory"]), "feedback": Feedback(**feedback)}
         receipt = Receipt.from_json(data["receipt"]) if data.get("receipt") else None
-        return cls(**_known(cls, data) | parts | {"receipt": receipt})
+        trace = Trace.from_json(data["trace"]) if data.get("trace") else None
+        return cls(**_known(cls, data) | parts | {"receipt": receipt, "trace": trace})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +84,14 @@ class Claim:
     episode: Episode
     worker: str
     attempt: int
+
+    @property
+    def domain_id(self) -> str:
+        return self.episode.domain_id
+
+    @property
+    def id(self) -> str:
+        return self.episode.id
 
 
 def _trajectory(data: Mapping[str, Any]) -> Trajectory:

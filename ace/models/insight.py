@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ace.models.foreign import Foreign
 from ace.models.observation import Observation
 from ace.models.playbook import Section, SourceClass
 
@@ -19,13 +20,17 @@ class Tag(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Insight:
-    """A lesson the Reflector proposes. `confidence` is 0..1; `tag` is the vote a near-duplicate receives."""
+    """A lesson the Reflector proposes. `confidence` is 0..1; `tag` is the vote a near-duplicate receives.
+
+    `foreign`, of one that is carried in, is where it has been: see `Origin`.
+    """
 
     content: str
     section: Section = Section.STRATEGY
     tag: Tag = Tag.HELPFUL
     confidence: float = 1.0
     source: SourceClass = SourceClass.REFLECTION
+    foreign: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

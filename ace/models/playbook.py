@@ -14,10 +14,11 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from ace.models.foreign import Foreign
 from ace.models.observation import Lot
 
 
@@ -71,7 +72,8 @@ class Origin:
     """Who learned a bullet, from what, with which model.
 
     `principal` is the API key that reported it, `shown` the bullets in the prompt of that episode, `prompt_hash` the
-    SHA-256 of what the agent was asked. What is not known is not written, so older entries keep their hashes.
+    SHA-256 of what the agent was asked, `foreign` where it had been before it was carried in here, the latest last.
+    What is not known is not written, so older entries keep their hashes.
     """
 
     source: SourceClass = SourceClass.REFLECTION
@@ -82,9 +84,11 @@ class Origin:
     principal: str | None = None
     shown: tuple[str, ...] = ()
     prompt_hash: str | None = None
+    foreign: tuple[Foreign, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        later = {"principal": self.principal, "shown": list(self.shown), "prompt_hash": self.prompt_hash}
+        later = {"principal": self.principal, "shown": list(self.shown), "prompt_hash": self.prompt_hash,
+                 "foreign": [place.to_json() for place in self.foreign]}  # fmt: skip
         return {"source": self.source.value, "episode_id": self.episode_id, "task_id": self.task_id,
                 "model": self.model, "confidence": self.confidence,
                 **{name: value for name, value in later.items() if value}}  # fmt: skip
@@ -92,8 +96,10 @@ class Origin:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse; fields that a later release added are passed over."""
-        known = {own.name: data[own.name] for own in fields(cls) if own.name in data}
-        return cls(**known | {"source": SourceClass(data["source"]), "shown": tuple(data.get("shown", ()))})
+        known = {own: data[own] for own in cls.__slots__ if own in data}
+        foreign = tuple(Foreign.from_json(place) for place in data.get("foreign", ()))
+        shown = tuple(data.get("shown", ()))
+        return cls(**known | {"source": SourceClass(data["source"]), "shown": shown, "foreign": foreign})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

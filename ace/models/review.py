@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from ace.models.foreign import Foreign
 from ace.models.insight import Insight, Tag
 from ace.models.playbook import Section, SourceClass
 
@@ -56,7 +57,10 @@ class ReviewItem:
     bullet_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        insight = asdict(self.insight)
+        foreign = {"foreign": [place.to_json() for place in self.insight.foreign]} if self.insight.foreign else {}
+        del insight["foreign"]  # as earlier releases read it, where there is nothing to be told
+        return asdict(self) | {"insight": insight | foreign}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -65,6 +69,7 @@ class ReviewItem:
             "section": Section(given["section"]),
             "tag": Tag(given["tag"]),
             "source": SourceClass(given["source"]),
+            "foreign": tuple(map(Foreign.from_json, given.get("foreign", ()))),
         }
         parts = {"insight": Insight(**given), "reasons": tuple(data["reasons"]), "shown": tuple(data["shown"])}
         return cls(**{**data, **parts, "state": ReviewState(data["state"])})

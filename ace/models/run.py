@@ -35,6 +35,7 @@ class Lesson:
     feedback: Feedback
     delta: Delta
     usage: Usage = field(default_factory=Usage)  # of the answer and the reflection together
+    seconds: float = 0.0  # that both took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,8 @@ class StepRecord:
     bullets: int = 0  # in the playbook after this step
     position: int = 0  # of the journal after this step
     usage: Usage = field(default_factory=Usage)
-    latency_s: float = 0.0
+    latency_s: float = 0.0  # of the answer
+    seconds: float = 0.0  # of the whole step: answer, reflection, merge
     error: str | None = None
 
 

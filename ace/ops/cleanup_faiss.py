@@ -3,6 +3,9 @@
 Of a domain that has a playbook, the index is made anew from the database, so that no slot is wasted, saved, and
 given up by every process; a running server loads it again at its next search and answers the same. Of a domain that
 has none any more, the files are removed.
+
+With pgvector there is nothing that the database no longer has. What is lacking is put in, and the graph of a large
+domain is made anew, which packs it; files that FAISS has left are removed all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from ace.ops.command import All, Domains, Json, megabytes, show
 from ace.utils import commands
 
 if TYPE_CHECKING:
+    from ace.repositories.pgvector_index import PgVectorIndex
     from ace.utils.faiss_index import FaissManager
 
 
@@ -40,7 +44,6 @@ def cleanup_faiss(domain: Domains = None, every: All = False, as_json: Json = Fa
     """
     from ace.bootstrap import App
     from ace.utils import faiss_files
-    from ace.utils.faiss_index import get_faiss_manager
 
     app, folder = App(), App().settings.path("indices")
     known = app.store.domains()
@@ -48,7 +51,7 @@ def cleanup_faiss(domain: Domains = None, every: All = False, as_json: Json = Fa
     strangers = {name: faiss_files.files_of(folder, name) for name in named if name not in known}
     if unknown := [name for name, files in strangers.items() if not files]:
         raise NotFound(f"domain '{unknown[0]}' has no playbook and no files. Known: {', '.join(known) or 'none'}.")
-    cleaned = [_clean(get_faiss_manager(), folder, name) for name in named or known if name in known]
+    cleaned = [_clean(app.plain_index, folder, name) for name in named or known if name in known]
     if every:
         leftovers = faiss_files.strangers(folder, known, now=time.time())
     else:
@@ -62,7 +65,20 @@ def _named(domains: Sequence[str], every: bool) -> list[str]:
     return [check_domain(name) for name in dict.fromkeys(domains)]
 
 
-def _clean(manager: FaissManager, folder: Path, domain_id: str) -> Cleaned:
+def _clean(index: FaissManager | PgVectorIndex, folder: Path, domain_id: str) -> Cleaned:
+    from ace.utils.faiss_index import FaissManager
+
+    return _compact(index, folder, domain_id) if isinstance(index, FaissManager) else _rebuild(index, domain_id)
+
+
+def _rebuild(index: PgVectorIndex, domain_id: str) -> Cleaned:
+    before = index.nbytes(domain_id)
+    vectors = index.rebuild(domain_id)
+    return Cleaned(domain=domain_id, bytes_before=before, bytes_after=index.nbytes(domain_id), vectors=vectors,
+                   dropped=0)  # fmt: skip
+
+
+def _compact(manager: FaissManager, folder: Path, domain_id: str) -> Cleaned:
     from ace.utils import faiss_files
 
     before = faiss_files.size(folder, domain_id)

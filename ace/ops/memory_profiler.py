@@ -2,7 +2,8 @@
 
 servers    the resident memory of the running processes, measured from outside, twice
 parts      what this code needs when it starts afresh: measured here, by loading one part after the other
-domains    each domain's index: its vectors, its bytes in memory and in files, loaded here one at a time
+domains    each domain's index: its vectors, its bytes in memory and in files, loaded here one at a time; with pgvector,
+           which takes no memory here, its bytes in the database
 url        what a server says about itself in /metrics
 
 A running process cannot be asked from outside which part of it holds what; it holds the parts it has used. When its
@@ -69,14 +70,17 @@ def _index(domain_id: str) -> dict[str, int]:
     """Load one domain's index, see what it takes, and let go of it."""
     from ace.bootstrap import App
     from ace.utils import faiss_files
-    from ace.utils.faiss_index import get_faiss_manager
+    from ace.utils.faiss_index import FaissManager
 
-    manager = get_faiss_manager()
-    manager.load(domain_id)
-    memory = manager.loaded().get(domain_id, 0)
-    manager.unload(domain_id)
-    files = faiss_files.size(App().settings.path("indices"), domain_id)
-    return {"vectors": manager.get_index_size(domain_id), "memory": memory, "files": files}
+    app = App()
+    index = app.plain_index
+    vectors = index.get_index_size(domain_id)
+    if not isinstance(index, FaissManager):
+        return {"vectors": vectors, "memory": 0, "files": index.nbytes(domain_id)}
+    index.load(domain_id)
+    memory = index.loaded().get(domain_id, 0)
+    index.unload(domain_id)
+    return {"vectors": vectors, "memory": memory, "files": faiss_files.size(app.settings.path("indices"), domain_id)}
 
 
 def _own() -> int:

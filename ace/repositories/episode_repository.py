@@ -1,16 +1,16 @@
 """The episodes' table as a lease queue: `ace.core.ports.EpisodeQueue`.
 
-What becomes of a row is decided in `ace.core.leasing`; here is who gets it: on Postgres the row is locked and rows
-that others have locked are passed over, on SQLite the file is held. The end of an episode, DONE, is written by the
-merge's own transaction (`PlaybookTransaction.finish_episode`), never here.
+What becomes of a row is decided in `ace.core.leasing`, who gets it in `ace.repositories.leased_rows`. The end of an
+episode, DONE, is written by the merge's own transaction (`PlaybookTransaction.finish_episode`), never here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from ace.core import leasing
+from ace.core.gathering import Grow, may_grow
 from ace.core.leasing import Change
 from ace.errors import Conflict, InvalidInput
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
@@ -20,20 +20,19 @@ from ace.repositories import statements
 from ace.repositories.database import Database, Session, get_database
 from ace.repositories.episode_rows import (
     RECEIPT_USED,
-    change_episode,
     containing,
     episode_from_body,
     episode_to_row,
     names,
     receipt_row,
     report_from_row,
-    status_from_row,
-    write_status,
 )
+from ace.repositories.leased_rows import any_due, change_row, due, ended, status_from_row, write_status
 from ace.repositories.schema import require_head
+from ace.repositories.statements import EPISODE_QUEUE
 
-_TAKEN_FROM = (EpisodeState.LEASED, EpisodeState.QUEUED)  # those whose lease ran out have waited longest
 PAGE = 1000  # bodies read at once
+GROWN = ("domain_id", "id", "body", "request_hash", "due_at")
 
 
 class EpisodeRepository:
@@ -47,25 +46,41 @@ class EpisodeRepository:
 
     def report(self, episode: Episode) -> bool:
         """Keep an episode; durable when it returns. False: a repeat. Raises InvalidInput, Conflict."""
-        row, new = episode_to_row(episode), Position()
+        row = episode_to_row(episode)
         with self._database.transaction() as session:
-            session.run(statements.FOUND_DOMAIN, domain_id=episode.domain_id, seq=new.seq, head_hash=new.hash,
-                        dimensions=None, created_at=None)  # fmt: skip
+            _found(session, episode.domain_id)
             _use_receipt(session, episode)
             if session.rows(statements.REPORT, **row):
                 return True
-            known = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
-        if known[0][0] != row["request_hash"]:
-            raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
-        return False
+            ((hashed, _),) = session.rows(statements.REPORTED, domain_id=episode.domain_id, id=episode.id)
+            if hashed == row["request_hash"]:
+                return False
+            if _growing(session, episode.domain_id, episode.id) is None:
+                raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
+            session.run(statements.GROW, **{name: row[name] for name in GROWN})
+            return True
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        """Keep what `grow` makes of the episode, or of none; False when it may not grow any more."""
+        with self._database.transaction() as session:
+            _found(session, domain)
+            first = grow(None)
+            _use_receipt(session, first)
+            if session.rows(statements.REPORT, **episode_to_row(first, due_at)):
+                return True
+            known = _growing(session, domain, episode_id)
+            if known is None:
+                return False
+            row = episode_to_row(grow(known), due_at)
+            session.run(statements.GROW, **{name: row[name] for name in GROWN})
+            return True
 
     def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
         """The longest due episode, leased to this worker; None when none is due."""
-        if not any(self._database.rows(statements.ANY_DUE, state=state.value, now=now, domain_id=domain)
-                   for state in _TAKEN_FROM):  # fmt: skip
-            return None  # without holding up anybody who writes
+        if not any_due(self._database, EPISODE_QUEUE, now, domain):
+            return None
         with self._database.transaction() as session:
-            while found := _due(session, now, domain):
+            while found := due(session, EPISODE_QUEUE, now, domain):
                 claim = _take(session, found, worker, now, lease_s)
                 if claim:
                     return claim
@@ -117,6 +132,10 @@ class EpisodeRepository:
         rows = self._database.rows(statements.EPISODES, domain_id=domain, state=kind, limit=limit, after=after)
         return [status_from_row(row) for row in rows]
 
+    def ended(self, domain: str, ids: Collection[str]) -> Mapping[str, EpisodeStatus]:
+        """Those of these episodes that are done or dead."""
+        return ended(self._database, EPISODE_QUEUE, domain, ids)
+
     def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
         """The episodes that were shown or cited a bullet, by id."""
         rows = self._database.rows(statements.EPISODES_NAMING, domain_id=domain, pattern=containing(bullet_id))
@@ -138,7 +157,22 @@ class EpisodeRepository:
 
     def _change(self, domain: str, episode_id: str, change: Change) -> EpisodeStatus:
         with self._database.transaction() as session:
-            return change_episode(session, domain, episode_id, change)
+            return change_row(session, EPISODE_QUEUE, domain, episode_id, change)
+
+
+def _found(session: Session, domain: str) -> None:
+    """Make the domain, where it is new."""
+    new = Position()
+    session.run(statements.FOUND_DOMAIN, domain_id=domain, seq=new.seq, head_hash=new.hash, dimensions=None,
+                created_at=None)  # fmt: skip
+
+
+def _growing(session: Session, domain: str, episode_id: str) -> Episode | None:
+    """The episode, held, while it is made from a trace and no worker has had it."""
+    status = status_from_row(session.rows(EPISODE_QUEUE.lock, domain_id=domain, id=episode_id)[0])
+    ((_, body),) = session.rows(statements.REPORTED, domain_id=domain, id=episode_id)
+    known = episode_from_body(body)
+    return known if may_grow(status) and known.trace else None
 
 
 def _use_receipt(session: Session, episode: Episode) -> None:
@@ -152,15 +186,6 @@ def _use_receipt(session: Session, episode: Episode) -> None:
         raise Conflict(RECEIPT_USED)
 
 
-def _due(session: Session, now: float, domain: str | None) -> EpisodeStatus | None:
-    """The first due row, held; None when there is none that another does not hold."""
-    for state in _TAKEN_FROM:
-        rows = session.rows(statements.TAKE_DUE, state=state.value, now=now, domain_id=domain)
-        if rows:
-            return status_from_row(rows[0])
-    return None
-
-
 def _take(session: Session, status: EpisodeStatus, worker: str, now: float, lease_s: float) -> Claim | None:
     """The claim; None when the episode turned out to be dead, or to be no report this release can read."""
     after, claim = leasing.taken(status, worker, now, lease_s), None
@@ -170,5 +195,5 @@ def _take(session: Session, status: EpisodeStatus, worker: str, now: float, leas
             claim = Claim(episode=episode_from_body(rows[0][1]), worker=worker, attempt=after.attempts)
         except InvalidInput as error:
             after = leasing.postponed(after, str(error), now)
-    write_status(session, after)
+    write_status(session, EPISODE_QUEUE, after)
     return claim

@@ -1,32 +1,29 @@
-"""Rows of `episodes` and the values they stand for, and how one row is changed."""
+"""Rows of `episodes` and the values they stand for."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import replace
 from typing import Any
 
 from ace.core.journal import canonical, digest
-from ace.core.leasing import Change
 from ace.core.validation import check_domain
-from ace.errors import InvalidInput, NotFound
-from ace.models.episode import Episode, EpisodeState, EpisodeStatus
+from ace.errors import InvalidInput
+from ace.models.episode import Episode, EpisodeState
 from ace.models.purge import Report
-from ace.repositories import rules, statements
-from ace.repositories.database import Session
+from ace.repositories import rules
 from ace.repositories.rows import Row
 
 RECEIPT_USED = "This receipt was reported before, as another episode. Ask for a new context for each task."
-_FIELDS = [field.name for field in fields(EpisodeStatus)]
 
 
-def episode_to_row(episode: Episode) -> dict[str, Any]:
+def episode_to_row(episode: Episode, due_at: float | None = None) -> dict[str, Any]:
     """The row of a new report; two reports are the same when all but their time is. Raises InvalidInput."""
     check_domain(episode.domain_id)
     rules.check_name("episode_id", episode.id)
     data = episode.to_json()
     try:
-        body, hashed = canonical(data), canonical(data | {"reported_at": 0.0})
+        body, hashed = canonical(data), canonical(replace(episode, reported_at=0.0, trace=None).to_json())
     except ValueError as error:
         remedy = "Send valid Unicode and finite numbers"
         raise InvalidInput("episode", f"'{episode.id}' cannot be stored ({error})", remedy) from None
@@ -37,7 +34,7 @@ def episode_to_row(episode: Episode) -> dict[str, Any]:
         "body": body.decode(),
         "request_hash": digest(hashed),
         "attempts": 0,
-        "due_at": episode.reported_at,
+        "due_at": episode.reported_at if due_at is None else due_at,
         "owner": None,
         "reported_at": episode.reported_at,
         "result": None,
@@ -59,26 +56,6 @@ def episode_from_body(body: str) -> Episode:
         return Episode.from_json(json.loads(body))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InvalidInput("episode", f"cannot be read by this release ({error!r})", "Upgrade ACE") from error
-
-
-def status_from_row(row: Row) -> EpisodeStatus:
-    """A row of `statements.EPISODE` and its siblings, whose columns are the fields of EpisodeStatus in order."""
-    values = dict(zip(_FIELDS, row, strict=True))
-    return EpisodeStatus(**values | {"state": EpisodeState(values["state"])})
-
-
-def write_status(session: Session, status: EpisodeStatus) -> None:
-    session.run(statements.SET_EPISODE, **asdict(status) | {"state": status.state.value})
-
-
-def change_episode(session: Session, domain_id: str, episode_id: str, change: Change) -> EpisodeStatus:
-    """Replace the row's status by `change(status)`. Raises NotFound, and what `change` raises."""
-    rows = session.rows(statements.LOCK_EPISODE, domain_id=domain_id, id=episode_id)
-    if not rows:
-        raise NotFound(f"There is no episode '{episode_id[:200]}' in domain {domain_id[:80]}.")
-    status = change(status_from_row(rows[0]))
-    write_status(session, status)
-    return status
 
 
 def containing(text: str, *, after: str = "") -> str:

@@ -33,6 +33,11 @@ class FiguresRepository:
         found: dict[str, int] = dict(self._database.rows(statements.EPISODE_FIGURES))
         return {state: found.get(state.value, 0) for state in EpisodeState}
 
+    def assignments(self) -> dict[EpisodeState, int]:
+        """How many tasks of runs are in each state (every state is a key)."""
+        found: dict[str, int] = dict(self._database.rows(statements.ASSIGNMENT_FIGURES))
+        return {state: found.get(state.value, 0) for state in EpisodeState}
+
     def waiting_since(self) -> float | None:
         """When the oldest episode that still waits was reported, in seconds since 1970; None when none waits."""
         (oldest,) = self._database.rows(statements.WAITING_SINCE)[0]

@@ -13,7 +13,9 @@ from typing import Any
 from ace.core import leasing
 from ace.core.journal import canonical, timestamp
 from ace.core.ports import Vectors
+from ace.core.records import to_line
 from ace.errors import Conflict, NotFound
+from ace.models.assignment import Held, Kept
 from ace.models.episode import Claim
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Operation, Rollback
@@ -21,7 +23,8 @@ from ace.models.playbook import Bullet
 from ace.models.review import ReviewItem
 from ace.repositories import changes, rules, statements
 from ace.repositories.database import Session
-from ace.repositories.episode_rows import change_episode, containing
+from ace.repositories.episode_rows import containing
+from ace.repositories.leased_rows import change_row
 from ace.repositories.review_rows import decision_to_row, review_from_row, review_to_rows
 from ace.repositories.rows import bullet_from_row, entry_from_row, entry_to_row, listed
 from ace.repositories.standing import standing_rows
@@ -113,7 +116,12 @@ class PlaybookTransaction:
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Mark a claimed episode of this domain DONE in this same commit. Raises LeaseLost."""
         done = leasing.by_holder(claim, partial(leasing.finished, result=canonical(dict(result)).decode()))
-        change_episode(self._session, self._domain_id, claim.episode.id, done)
+        change_row(self._session, statements.EPISODE_QUEUE, self._domain_id, claim.id, done)
+
+    def finish_assignment(self, held: Held, result: Kept) -> None:
+        """Mark an assignment of this domain DONE in this same commit. Raises LeaseLost."""
+        done = leasing.by_holder(held, partial(leasing.finished, result=to_line(result)))
+        change_row(self._session, statements.ASSIGNMENT_QUEUE, self._domain_id, held.id, done)
 
     def _carry_out(self, run: Sequence[Operation], vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         entries = rules.journalled(self._domain_id, self.head, run, now)

@@ -13,6 +13,7 @@ from ace.core.breaker import Breaker, BreakerState
 from ace.core.journal import canonical, timestamp
 from ace.core.ports import Listed
 from ace.models.access import ApiKey, Role
+from ace.models.foreign import Foreign
 from ace.models.journal import Entry
 from ace.models.playbook import Bullet, Origin, PlaybookStage, Section, SourceClass
 
@@ -110,7 +111,8 @@ def _origin_from(data: Mapping[str, Any]) -> Origin:
     """`Origin.from_json`, in a third of its time: every bullet read passes here."""
     return Origin(source=_SOURCES[data["source"]], episode_id=data["episode_id"], task_id=data["task_id"],
                   model=data["model"], confidence=data["confidence"], principal=data.get("principal"),
-                  shown=tuple(data.get("shown", ())), prompt_hash=data.get("prompt_hash"))  # fmt: skip
+                  shown=tuple(data.get("shown", ())), prompt_hash=data.get("prompt_hash"),
+                  foreign=tuple(map(Foreign.from_json, data.get("foreign", ()))))  # fmt: skip
 
 
 def _origin(stored: str | dict[str, Any]) -> Origin:

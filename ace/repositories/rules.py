@@ -74,7 +74,9 @@ def admit(domain_id: str, operation: Operation) -> None:
 
 def _admit_bullet(domain_id: str, bullet: Bullet) -> None:
     check_name("bullet", bullet.id)
-    _check_texts(bullet.content, bullet.origin.episode_id, bullet.origin.task_id, bullet.origin.model)
+    origin = bullet.origin
+    told = (word for place in origin.foreign for word in (place.id, place.section, *sum(place.details, ())))
+    _check_texts(bullet.content, origin.episode_id, origin.task_id, origin.model, *told)
     if bullet.domain_id != domain_id:
         raise InvalidInput("bullet", f"{bullet.id} belongs to domain {bullet.domain_id}, not to {domain_id}")
     if bullet.stage != PlaybookStage.SHADOW or bullet.helpful_count or bullet.harmful_count:

@@ -29,7 +29,7 @@ from ace.repositories.database import Database
 from ace.repositories.outages import UPGRADE, place, reraise
 from ace.repositories.statements import statement
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 FLOOR = "0004"  # the oldest code that can work with this schema; raise it when a revision takes something away
 

@@ -154,20 +154,54 @@ REVOKE_KEY = statement("UPDATE api_keys SET revoked_at = coalesce(revoked_at, :a
 SECRET = statement("SELECT value FROM server_secrets WHERE name = :name")
 ADD_SECRET = insert(tables.server_secrets, "ON CONFLICT DO NOTHING")
 
-# episodes
-_STATUS = "SELECT id, domain_id, state, attempts, error, result, reported_at, due_at, owner FROM episodes"
+# what workers take, finish or give back
+_LEASED = "SELECT id, domain_id, state, attempts, error, result, reported_at, due_at, owner"
 _OF_DOMAIN = "(CAST(:domain_id AS TEXT) IS NULL OR domain_id = :domain_id)"
 _DUE = f"state = :state AND due_at <= :now AND {_OF_DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseQueue:
+    """The statements on one table of what workers take: its due rows, one row held, one row changed."""
+
+    noun: str
+    any_due: Statement
+    take_due: Statement
+    lock: Statement
+    ended: Statement
+    change: Statement
+
+
+def _lease_queue(noun: str, table: Table) -> LeaseQueue:
+    one = f"{_LEASED} FROM {table.name} WHERE domain_id = :domain_id AND id = :id"
+    return LeaseQueue(
+        noun=noun,
+        any_due=statement(f"SELECT 1 FROM {table.name} WHERE {_DUE} LIMIT 1"),
+        take_due=statement(f"{_LEASED} FROM {table.name} WHERE {_DUE} ORDER BY due_at, domain_id, id LIMIT 1 {{skip}}"),
+        lock=statement(f"{one} {{lock}}"),
+        ended=statement(
+            f"{_LEASED} FROM {table.name} WHERE domain_id = :domain_id AND state IN ('done', 'dead')"
+            " AND id IN (SELECT value FROM {listed})"
+        ),
+        change=statement(
+            f"UPDATE {table.name} SET state = :state, attempts = :attempts, due_at = :due_at, owner = :owner,"
+            " error = :error, result = :result WHERE domain_id = :domain_id AND id = :id"
+        ),
+    )
+
+
+EPISODE_QUEUE = _lease_queue("episode", tables.episodes)
+ASSIGNMENT_QUEUE = _lease_queue("assignment", tables.assignments)
+
+# episodes
+_STATUS = f"{_LEASED} FROM episodes"
 REPORT = insert(tables.episodes, "ON CONFLICT DO NOTHING RETURNING id")
 REPORTED = statement("SELECT request_hash, body FROM episodes WHERE domain_id = :domain_id AND id = :id")
-ANY_DUE = statement(f"SELECT 1 FROM episodes WHERE {_DUE} LIMIT 1")
-TAKE_DUE = statement(f"{_STATUS} WHERE {_DUE} ORDER BY due_at, domain_id, id LIMIT 1 {{skip}}")
 EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id")
 TAKE_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{skip}}")
-LOCK_EPISODE = statement(f"{_STATUS} WHERE domain_id = :domain_id AND id = :id {{lock}}")
-SET_EPISODE = statement(
-    "UPDATE episodes SET state = :state, attempts = :attempts, due_at = :due_at, owner = :owner, error = :error,"
-    " result = :result WHERE domain_id = :domain_id AND id = :id"
+GROW = statement(
+    "UPDATE episodes SET body = :body, request_hash = :request_hash, due_at = :due_at"
+    " WHERE domain_id = :domain_id AND id = :id"
 )
 EPISODES = statement(
     f"{_STATUS} WHERE domain_id = :domain_id AND id > :after"
@@ -180,6 +214,17 @@ EPISODE_BODIES = statement(
     "SELECT id, state, body FROM episodes WHERE domain_id = :domain_id AND id > :after ORDER BY id LIMIT :limit"
 )
 COUNT_EPISODES = statement(f"SELECT state, count(*) FROM episodes WHERE {_OF_DOMAIN} GROUP BY state")
+
+# assignments
+ASSIGN = insert(tables.assignments, "ON CONFLICT DO NOTHING RETURNING id")
+ASSIGNED = statement("SELECT body FROM assignments WHERE domain_id = :domain_id AND id = :id")
+ASSIGN_AGAIN = statement(
+    "UPDATE assignments SET state = 'queued', attempts = 0, due_at = reported_at"
+    " WHERE domain_id = :domain_id AND run_id = :run_id AND state = 'dead'"
+)
+COUNT_ASSIGNED = statement(
+    "SELECT state, count(*) FROM assignments WHERE domain_id = :domain_id AND run_id = :run_id GROUP BY state"
+)
 
 # what waits for a person
 _REVIEW = "SELECT id, state, body, created_at, decided_at, decided_by, decision, bullet_id FROM review_items"
@@ -214,6 +259,7 @@ VOTES_BY = statement(
 # figures over all domains
 STAGE_FIGURES = statement("SELECT stage, count(*) FROM playbook_bullets GROUP BY stage")
 EPISODE_FIGURES = statement("SELECT state, count(*) FROM episodes GROUP BY state")
+ASSIGNMENT_FIGURES = statement("SELECT state, count(*) FROM assignments GROUP BY state")
 WAITING_SINCE = statement("SELECT min(reported_at) FROM episodes WHERE state IN ('queued', 'leased')")
 
 # releases

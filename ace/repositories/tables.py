@@ -9,6 +9,7 @@ bullet_vectors    float16 little endian; outlives its bullet, so that a rollback
 idempotency_keys  what a request was answered, so that it is not carried out twice
 circuit_breakers  one row a breaker, shared by every process
 episodes          what agents reported, and how far each has come: the reflector's lease queue
+assignments       tasks that workers do for a run: a lease queue of the same kind
 api_keys          who may do what; of a secret only its SHA-256
 server_secrets    random values every process shares, such as the one that signs receipts
 leases            who leads, and until when
@@ -16,6 +17,8 @@ review_items      insights that wait for a person, and the rejected ones, which 
 releases          names for positions of a domain's journal
 domain_usage      what a domain has spent on language models, a row a day (UTC)
 schema_floor      the oldest revision whose code can still work with this schema
+
+`bullet_embeddings`, where pgvector searches, is an index and stands in `ace.repositories.pgvector_tables`.
 """
 
 from __future__ import annotations
@@ -190,6 +193,26 @@ episodes = Table(
     CheckConstraint("attempts >= 0", name="attempts_counted"),
 )
 Index("idx_episodes_state_due", episodes.c.state, episodes.c.due_at)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _domain(),
+    Column("id", String(200), primary_key=True),
+    Column("run_id", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("body", Text, nullable=False),  # the task and what to do with its lesson, as canonical JSON
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),  # as in `episodes`
+    Column("owner", String(200)),
+    Column("reported_at", Double, nullable=False),
+    Column("result", Text),  # the lesson, or what its merge came to
+    Column("error", Text),
+    _one_of("state", EpisodeState),
+    CheckConstraint("attempts >= 0", name="attempts_counted"),
+)
+Index("idx_assignments_state_due", assignments.c.state, assignments.c.due_at)
+Index("idx_assignments_run", assignments.c.domain_id, assignments.c.run_id, assignments.c.state)
 
 api_keys = Table(
     "api_keys",

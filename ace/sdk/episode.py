@@ -39,7 +39,7 @@ class Notes:
         self.reported: Reported | None = None
         self.asked = {name: value for name, value in options.items() if name in ASKED}
         self._said: dict[str, Any] = {name: value for name, value in options.items() if name not in ASKED}
-        self._steps: list[Step] = []
+        self.steps: list[Step] = []
         self._started = time.monotonic()
 
     def answer(self, text: str, *, cited: Sequence[str] = (), reasoning: str = "") -> str:
@@ -50,7 +50,7 @@ class Notes:
 
     def step(self, *, thought: str = "", tool: str = "", arguments: str = "", observation: str = "") -> None:
         """Note one turn of a tool-using agent."""
-        self._steps.append(Step(thought=thought, tool=tool, arguments=arguments, observation=observation))
+        self.steps.append(Step(thought=thought, tool=tool, arguments=arguments, observation=observation))
 
     def outcome(
         self, *, correct: bool | None, verifier: str | None = None, expected: str | None = None, detail: str = ""
@@ -80,7 +80,7 @@ class Notes:
 
     def report(self) -> dict[str, Any]:
         """All that is to be reported. The time it took ends with the answer."""
-        return {"task": self.question, "trace": self._steps, "latency_s": self._seconds(), **self._said}
+        return {"task": self.question, "trace": self.steps, "latency_s": self._seconds(), **self._said}
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._started, 6)

@@ -26,7 +26,7 @@ class Health:
 
     status: Status
     database: str  # connected, outdated (schema), unavailable, timeout
-    faiss: str  # ready, unavailable
+    faiss: str  # the vector index, whichever it is: ready, unavailable
     breakers: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
 
@@ -39,7 +39,7 @@ class HealthCheck:
 
     def check(self) -> Health:
         """The state of things."""
-        faiss = "ready" if self._index_ready() else "unavailable"
+        faiss, reason = self._index()
         try:
             rows = self._breakers()
         except DeadlineExceeded as error:
@@ -48,7 +48,14 @@ class HealthCheck:
             return _unhealthy("outdated", faiss, str(error))
         except AceError as error:
             return _unhealthy("unavailable", faiss, str(error))
-        return _judged({row.name: row.state for row in rows}, faiss)
+        return _judged({row.name: row.state for row in rows}, faiss, reason)
+
+    def _index(self) -> tuple[str, str]:
+        """Whether it can be searched, and if not, why."""
+        try:
+            return ("ready", "") if self._index_ready() else ("unavailable", "the vector index cannot be used")
+        except AceError as error:
+            return "unavailable", f"the vector index cannot be used: {error}"
 
 
 def _unhealthy(database: str, faiss: str, detail: str) -> Health:
@@ -56,10 +63,10 @@ def _unhealthy(database: str, faiss: str, detail: str) -> Health:
                   breakers=dict.fromkeys(ROLES, "unknown"))  # fmt: skip
 
 
-def _judged(states: Mapping[str, BreakerState], faiss: str) -> Health:
+def _judged(states: Mapping[str, BreakerState], faiss: str, reason: str) -> Health:
     named = {role: states.get(role, BreakerState.CLOSED).value for role in ROLES}
     open_ones = sorted(name for name, state in states.items() if state != BreakerState.CLOSED)
     wrong = [f"circuit breaker '{name}' is {states[name]}" for name in open_ones]
-    wrong += [] if faiss == "ready" else ["FAISS cannot be loaded"]
+    wrong += [reason] if reason else []
     status = Status.DEGRADED if wrong else Status.HEALTHY
     return Health(status=status, database="connected", faiss=faiss, breakers=named, detail="; ".join(wrong))

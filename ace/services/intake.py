@@ -1,15 +1,44 @@
-"""Take episodes in from a file, and reflect on them here and now, until each is done or given up."""
+"""Take episodes in from elsewhere, and reflect on them here and now, until each is done or given up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from itertools import islice
 
 from ace.core.ports import EpisodeQueue
-from ace.errors import Outage
-from ace.models.episode import Claim, EpisodeState
+from ace.errors import Conflict, Outage
+from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
 from ace.services.reflection import Ending, Reflected, Reflection
 
 POLL_S = 0.5
+WINDOW = 500  # episodes looked for at once; they end about in the order they were reported
+
+
+class Taken(StrEnum):
+    """What became of an episode that was brought in."""
+
+    NEW = "new"
+    KNOWN = "known"  # it is there already, word for word
+    CHANGED = "changed"  # it is there already, otherwise; what was there stays
+
+
+def bring_in(episode: Episode, episodes: EpisodeQueue) -> Taken:
+    """Report it, once however often it is brought."""
+    try:
+        return Taken.NEW if episodes.report(episode) else Taken.KNOWN
+    except Conflict:
+        return Taken.CHANGED
+
+
+def compared(episode: Episode, episodes: EpisodeQueue) -> Taken:
+    """What would become of it."""
+    known = episodes.get(episode.domain_id, episode.id)
+    if known is None:
+        return Taken.NEW
+    same = replace(known, reported_at=episode.reported_at, trace=None) == episode
+    return Taken.KNOWN if same else Taken.CHANGED
 
 
 def reflect_on(
@@ -33,6 +62,20 @@ def reflect_on(
             if last.ending != Ending.POSTPONED:
                 break
         yield last
+
+
+def ended(
+    ids: Sequence[str], domain_id: str, *, episodes: EpisodeQueue, sleep: Callable[[float], None]
+) -> Iterator[EpisodeStatus]:
+    """Each of these episodes once workers are done with it, in whatever order that is."""
+    waiting = dict.fromkeys(ids)
+    while waiting:
+        over = episodes.ended(domain_id, list(islice(waiting, WINDOW)))
+        for own in over:
+            del waiting[own]
+        yield from over.values()
+        if waiting and not over:
+            sleep(POLL_S)
 
 
 def _claimed(

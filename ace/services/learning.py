@@ -7,14 +7,34 @@ keep      merge                              in order, once per episode however 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Protocol
+
 from ace.core.checking import check
 from ace.core.ports import Generator, Meter, Reflector
-from ace.curator.semantic_curator import SemanticCurator
+from ace.curator.semantic_curator import Along, SemanticCurator
 from ace.models.plan import MergeResult
 from ace.models.playbook import Context, Selection
 from ace.models.run import Lesson
 from ace.models.task import Feedback, Task, Trajectory
 from ace.services.retrieval import Retrieval
+
+
+class Learner(Protocol):
+    """Whoever goes through a curriculum: `Learning`, or what it is compared with."""
+
+    def attempt(self, domain_id: str, task: Task, *, episode_id: str) -> tuple[Context, Trajectory, Feedback]:
+        """Answer the task."""
+        ...
+
+    def study(self, domain_id: str, task: Task, *, episode_id: str) -> Lesson:
+        """Attempt the task and say what it teaches; nothing is kept yet."""
+        ...
+
+    def keep(self, domain_id: str, lesson: Lesson) -> MergeResult:
+        """Keep the lesson; a second time changes nothing."""
+        ...
 
 
 class Learning:
@@ -31,10 +51,11 @@ class Learning:
         k: int,
         token_budget: int | None = None,
         selection: Selection = Selection.NEAREST,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._retrieval, self._generator, self._reflector = retrieval, generator, reflector
         self._curator, self._meter, self._k, self._token_budget = curator, meter, k, token_budget
-        self._selection = selection
+        self._selection, self._clock = selection, clock
 
     def attempt(
         self, domain_id: str, task: Task, *, episode_id: str, playbook: bool = True
@@ -49,12 +70,18 @@ class Learning:
 
     def study(self, domain_id: str, task: Task, *, episode_id: str) -> Lesson:
         """Attempt the task and reflect on what happened; nothing is merged yet."""
+        started = self._clock()
         with self._meter.scope("study") as tally:
             context, trajectory, feedback = self.attempt(domain_id, task, episode_id=episode_id)
             bullets = [scored.bullet for scored in context.bullets]
             delta = self._reflector.reflect(task, trajectory, feedback, bullets)
-        return Lesson(episode_id=episode_id, trajectory=trajectory, feedback=feedback, delta=delta, usage=tally.usage)
+        return Lesson(episode_id=episode_id, trajectory=trajectory, feedback=feedback, delta=delta, usage=tally.usage,
+                      seconds=self._clock() - started)  # fmt: skip
 
     def keep(self, domain_id: str, lesson: Lesson) -> MergeResult:
         """Merge the lesson; a second time changes nothing and returns the first answer."""
         return self._curator.apply_delta(lesson.delta, domain_id, idempotency_key=lesson.episode_id)
+
+    def keep_along(self, domain_id: str, lesson: Lesson, along: Along) -> MergeResult:
+        """Merge the lesson, and do `along` in the same transaction: both are kept, or neither."""
+        return self._curator.apply_delta(lesson.delta, domain_id, along=along)

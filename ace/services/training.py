@@ -1,7 +1,8 @@
 """Train a playbook: epochs over a training set, in parallel where order does not matter, in order where it does.
 
     for each epoch           shuffled by seed + epoch
-      for each batch         study every task beside each other, with the playbook as the batch found it
+      for each batch         study every task beside each other, here or by workers, with the playbook as the batch
+                             found it
                              keep the lessons one after the other
       validate               the best playbook so far is remembered by its journal position
     at the end               the playbook goes back to its best position, unless others wrote to it meanwhile
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ace.core.journal import written_by
 from ace.core.ports import Clock, PlaybookStore, RunLog
@@ -24,7 +26,7 @@ from ace.models.plan import MergeResult, Outcome, Rollback
 from ace.models.run import Answered, Lesson, StepRecord, Validation
 from ace.models.task import Task
 from ace.services.evaluation import answered
-from ace.services.learning import Learning
+from ace.services.learning import Learner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,10 @@ class Curriculum:
 
     def episode(self, epoch: int, task: Task) -> str:
         return f"{self.run_id}/{epoch}/{task.id}"
+
+    def order(self, epoch: int) -> list[Task]:
+        """The tasks of an epoch, in the order they are learned from."""
+        return shuffled(self.train, self.seed + epoch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,11 +80,26 @@ class _Done:
 Event = StepRecord | Validation | Kept
 
 
-class Training:
-    """Drives `Learning` through a curriculum and says what happened, event by event."""
+class Workers(Protocol):
+    """Whoever studies tasks elsewhere; see `ace.services.assigning`."""
 
-    def __init__(self, *, learning: Learning, store: PlaybookStore, log: RunLog, clock: Clock) -> None:
+    def lessons(self, tasks: Sequence[tuple[str, Task]]) -> list[Lesson]:
+        """The lesson of each (episode id, task), in order, with the playbook as it is. Raises Outage."""
+        ...
+
+
+class Training:
+    """Drives a learner through a curriculum and says what happened, event by event.
+
+    With `workers` the tasks are studied by other processes. A batch is merged when all of it has been studied, in its
+    order, so what is learned does not depend on how many there are, nor on which of them is the faster.
+    """
+
+    def __init__(
+        self, *, learning: Learner, store: PlaybookStore, log: RunLog, clock: Clock, workers: Workers | None = None
+    ) -> None:
         self._learning, self._store, self._log, self._clock = learning, store, log, clock
+        self._workers = workers
 
     def run(self, plan: Curriculum) -> Iterator[Event]:
         """Do what is not done yet. Raises BudgetExhausted or Outage; run again to go on."""
@@ -95,7 +116,7 @@ class Training:
         yield self._finish(plan)
 
     def _epoch(self, plan: Curriculum, epoch: int, done: _Done, pool: ThreadPoolExecutor) -> Iterator[StepRecord]:
-        order = shuffled(plan.train, plan.seed + epoch)
+        order = plan.order(epoch)
         for number, batch in enumerate(batches(order, plan.batch)):
             todo = [task for task in batch if plan.episode(epoch, task) not in done.steps]
             lessons = self._study(plan, epoch, todo, done, pool)
@@ -107,6 +128,8 @@ class Training:
         self, plan: Curriculum, epoch: int, tasks: Sequence[Task], done: _Done, pool: ThreadPoolExecutor
     ) -> list[Lesson]:
         """The tasks' lessons in their order; those studied before the run was cut off come from the log."""
+        if self._workers:
+            return self._study_elsewhere(plan, epoch, tasks, done, self._workers)
 
         def study(task: Task) -> Lesson:
             episode = plan.episode(epoch, task)
@@ -118,10 +141,22 @@ class Training:
 
         return list(pool.map(study, tasks))
 
+    def _study_elsewhere(
+        self, plan: Curriculum, epoch: int, tasks: Sequence[Task], done: _Done, workers: Workers
+    ) -> list[Lesson]:
+        asked = [(plan.episode(epoch, task), task) for task in tasks]
+        fresh = workers.lessons([(own, task) for own, task in asked if own not in done.lessons])
+        for lesson in fresh:
+            self._log.append("lessons", lesson)
+        known = done.lessons | {lesson.episode_id: lesson for lesson in fresh}
+        return [known[own] for own, _ in asked]
+
     def _keep(self, plan: Curriculum, step: int, epoch: int, task: Task, lesson: Lesson) -> StepRecord:
+        started = self._clock.monotonic()
         result = self._learning.keep(plan.domain_id, lesson)
+        seconds = lesson.seconds + self._clock.monotonic() - started
         size = sum(self._store.count_by_stage(plan.domain_id).values())
-        record = _step_record(step, epoch, task, lesson, result, size)
+        record = replace(_step_record(step, epoch, task, lesson, result, size), seconds=seconds)
         self._log.append("steps", record)
         return record
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ace.core import leasing
+from ace.core.gathering import Grow, may_grow
 from ace.core.leasing import Change
 from ace.errors import Conflict, NotFound
 from ace.models.episode import Claim, Episode, EpisodeState, EpisodeStatus
@@ -28,6 +29,8 @@ class InMemoryEpisodes:
         with self._lock:
             if episode.receipt and self._receipts.setdefault(episode.receipt.id, episode.id) != episode.id:
                 raise Conflict(RECEIPT_USED)
+            if self._growing(*key) and self._rows[key]["request_hash"] != row["request_hash"]:
+                del self._rows[key]
             known = self._rows.setdefault(key, row)
             if known["request_hash"] != row["request_hash"]:
                 raise Conflict(f"Episode '{episode.id}' was reported before with another body. Use a new id.")
@@ -40,6 +43,23 @@ class InMemoryEpisodes:
                     due_at=episode.reported_at,
                 )
             return known is row
+
+    def gather(self, domain: str, episode_id: str, grow: Grow, due_at: float) -> bool:
+        with self._lock:
+            known = self._growing(domain, episode_id)
+            if known is None and (domain, episode_id) in self._rows:
+                return False
+            episode = grow(known)
+            if episode.receipt and self._receipts.setdefault(episode.receipt.id, episode.id) != episode.id:
+                raise Conflict(RECEIPT_USED)
+            self._rows[domain, episode_id] = episode_to_row(episode, due_at)
+            self._statuses[domain, episode_id] = EpisodeStatus(id=episode_id, domain_id=domain,
+                state=EpisodeState.QUEUED, reported_at=episode.reported_at, due_at=due_at)  # fmt: skip
+            return True
+
+    def _growing(self, domain: str, episode_id: str) -> Episode | None:
+        status, known = self.status(domain, episode_id), self.get(domain, episode_id)
+        return known if known and status and may_grow(status) and known.trace else None
 
     def claim(self, worker: str, now: float, lease_s: float, domain: str | None = None) -> Claim | None:
         with self._lock:
@@ -83,6 +103,10 @@ class InMemoryEpisodes:
     ) -> Sequence[EpisodeStatus]:
         own = [s for s in self._of(domain) if s.id > after and state in (None, s.state)]
         return sorted(own, key=lambda status: status.id)[:limit]
+
+    def ended(self, domain: str, ids: Collection[str]) -> Mapping[str, EpisodeStatus]:
+        over = (EpisodeState.DONE, EpisodeState.DEAD)
+        return {one.id: one for one in self._of(domain) if one.id in ids and one.state in over}
 
     def naming(self, domain: str, bullet_id: str) -> Sequence[EpisodeStatus]:
         bodies = {

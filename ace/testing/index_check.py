@@ -21,10 +21,11 @@ class Index(VectorIndex, Protocol):
 
 def indexed(store: PlaybookStore, index: Index) -> list[str]:
     """Each bullet the index lacks, holds for another stage, holds though it is gone, or has another's vector for."""
-    return [f"{domain}: {said}" for domain in store.domains() for said in _misplaced(store, index, domain)]
+    return [f"{domain}: {said}" for domain in store.domains() for said in misplaced(store, index, domain)]
 
 
-def _misplaced(store: PlaybookStore, index: Index, domain: str) -> Iterator[str]:
+def misplaced(store: PlaybookStore, index: Index, domain: str) -> Iterator[str]:
+    """The same for one domain."""
     bullets = {bullet.id: bullet for bullet in store.get_all(domain)}
     if not bullets:
         return

@@ -20,8 +20,10 @@ from ace.core import leasing, replay
 from ace.core.gates import Gate, Verdict, decide
 from ace.core.journal import canonical
 from ace.core.ports import BulletFilter, Listed, Vectors
+from ace.core.records import to_line
 from ace.core.validation import check_domain
 from ace.errors import Conflict, NotFound
+from ace.models.assignment import Held, Kept
 from ace.models.episode import Claim, EpisodeStatus
 from ace.models.journal import Entry, Position
 from ace.models.plan import Add, Increment, Operation, Rollback
@@ -62,6 +64,7 @@ class InMemoryPlaybook:
         self._domains: dict[str, _Domain] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.episodes: dict[tuple[str, str], EpisodeStatus] = {}  # kept by InMemoryEpisodes, finished by transactions
+        self.assignments: dict[tuple[str, str], EpisodeStatus] = {}  # likewise, by InMemoryAssignments
         self.episodes_lock = threading.RLock()
 
     def domains(self) -> list[str]:
@@ -142,7 +145,9 @@ class InMemoryPlaybook:
             transaction = _Transaction(domain_id, self._domain(domain_id))
             yield transaction
             with self.episodes_lock:
-                self.episodes.update(self._finished(transaction))
+                done, tasks = self._finished(transaction), self._done(transaction)
+                self.episodes.update(done)
+                self.assignments.update(tasks)
                 self._domains[domain_id] = transaction.domain
 
     def _finished(self, transaction: _Transaction) -> dict[tuple[str, str], EpisodeStatus]:
@@ -152,6 +157,14 @@ class InMemoryPlaybook:
             key = (claim.episode.domain_id, claim.episode.id)
             done = leasing.by_holder(claim, partial(leasing.finished, result=result))
             changed[key] = done(self.episodes[key])
+        return changed
+
+    def _done(self, transaction: _Transaction) -> dict[tuple[str, str], EpisodeStatus]:
+        """What the transaction's assignments become. Raises LeaseLost."""
+        changed = {}
+        for held, result in transaction.done:
+            done = leasing.by_holder(held, partial(leasing.finished, result=result))
+            changed[held.domain_id, held.id] = done(self.assignments[held.domain_id, held.id])
         return changed
 
     def _domain(self, domain_id: str) -> _Domain:
@@ -164,6 +177,7 @@ class _Transaction:
     def __init__(self, domain_id: str, domain: _Domain) -> None:
         self._domain_id, self.domain = domain_id, domain
         self.finished: list[tuple[Claim, str]] = []
+        self.done: list[tuple[Held, str]] = []
 
     @property
     def head(self) -> Position:
@@ -216,6 +230,10 @@ class _Transaction:
     def finish_episode(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """As the port says; the lease is looked at when the transaction closes."""
         self.finished.append((claim, canonical(dict(result)).decode()))
+
+    def finish_assignment(self, held: Held, result: Kept) -> None:
+        """As the port says; the lease is looked at when the transaction closes."""
+        self.done.append((held, to_line(result)))
 
     def apply(self, operations: Sequence[Operation], *, vectors: Mapping[str, Vectors], now: datetime) -> list[Entry]:
         """As the port says; raises InvalidInput, with nothing done, for an operation that cannot follow."""

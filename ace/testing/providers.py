@@ -8,6 +8,7 @@
     POST /v1/messages           Anthropic's messages
     anything else               {"path": …}
 
+A `script` says instead, request by request, what the model says: a text, or a `ToolCall`.
 `refuses` is a status to answer with instead. `before_event(n)` is called before the n-th event of a stream: a test
 that waits there knows whether the events before have arrived. `breaks_after` events a stream breaks off.
 """
@@ -22,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-USAGE = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+from ace.testing.dialects import DIALECTS, Said
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +43,9 @@ class Seen:
 class FakeProvider:
     """The server. `text` is what its model says."""
 
-    def __init__(self, text: str = "It is a test.") -> None:
+    def __init__(self, text: str = "It is a test.", *, script: Callable[[Seen], Said] | None = None) -> None:
         self.text = text
+        self.says = script or (lambda _: self.text)
         self.refuses: int | None = None
         self.breaks_after: int | None = None
         self.before_event: Callable[[int], None] = lambda _: None
@@ -91,9 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         if whole is None or events is None:
             self._whole(200, {"path": self.path})
         elif seen.json.get("stream"):
-            self._stream(events(own.text))
+            self._stream(events(own.says(seen)))
         else:
-            self._whole(200, whole(own.text))
+            self._whole(200, whole(own.says(seen)))
 
     def _take(self) -> Seen:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -133,69 +135,3 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             own.left.set()
             self.close_connection = True
-
-
-def _words(text: str) -> list[str]:
-    first, *rest = text.split(" ")
-    return [first, *(f" {word}" for word in rest)]
-
-
-def _chat(text: str) -> Any:
-    message = {"role": "assistant", "content": text}
-    return {"id": "chat-1", "object": "chat.completion", "created": 1, "model": "fake",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}  # fmt: skip
-
-
-def _chat_events(text: str) -> Iterator[tuple[str, Any]]:
-    base = {"id": "chat-1", "object": "chat.completion.chunk", "created": 1, "model": "fake"}
-    for word in _words(text):
-        yield "", {**base, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
-    yield "", {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    yield "", "[DONE]"
-
-
-def _response(text: str) -> Any:
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    output = [{"type": "message", "id": "m1", "status": "completed", "role": "assistant", "content": content}]
-    return {"id": "resp-1", "object": "response", "created_at": 1, "model": "fake", "status": "completed",
-            "output": output, "parallel_tool_calls": False, "tool_choice": "auto", "tools": [],
-            "usage": USAGE}  # fmt: skip
-
-
-def _response_events(text: str) -> Iterator[tuple[str, Any]]:
-    at = {"item_id": "m1", "output_index": 0, "content_index": 0}
-    for number, word in enumerate(_words(text)):
-        kind = "response.output_text.delta"
-        yield kind, {"type": kind, "delta": word, "sequence_number": number, "logprobs": [], **at}
-    yield (
-        "response.completed",
-        {"type": "response.completed", "sequence_number": 99, "response": _response(text)},
-    )
-
-
-def _message(text: str) -> Any:
-    return {"id": "msg-1", "type": "message", "role": "assistant", "model": "fake", "stop_reason": "end_turn",
-            "stop_sequence": None, "content": [{"type": "text", "text": text}],
-            "usage": {"input_tokens": 3, "output_tokens": 2}}  # fmt: skip
-
-
-def _message_events(text: str) -> Iterator[tuple[str, Any]]:
-    begun = {**_message(text), "content": [], "stop_reason": None}
-    block = {"type": "text", "text": ""}
-    yield "message_start", {"type": "message_start", "message": begun}
-    yield "content_block_start", {"type": "content_block_start", "index": 0, "content_block": block}
-    for word in _words(text):
-        delta = {"type": "text_delta", "text": word}
-        yield "content_block_delta", {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield "content_block_stop", {"type": "content_block_stop", "index": 0}
-    ended = {"stop_reason": "end_turn", "stop_sequence": None}
-    yield "message_delta", {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 2}}
-    yield "message_stop", {"type": "message_stop"}
-
-
-DIALECTS: dict[str, tuple[Callable[[str], Any], Callable[[str], Iterator[tuple[str, Any]]]]] = {
-    "chat/completions": (_chat, _chat_events),
-    "responses": (_response, _response_events),
-    "messages": (_message, _message_events),
-}

@@ -23,11 +23,12 @@ _CONNECTION = frozenset({"api_key", "api_base", "base_url", "timeout", "headers"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinishedCall:
-    """An answer as it came, as JSON text, and what it cost."""
+    """An answer as it came, as JSON text, what it cost, and the scope it was asked in: whose, for which task."""
 
     key: str
     response: str
     usage: Usage = field(default_factory=Usage)
+    scope: str = ""
 
 
 def call_key(scope: str, model: str, messages: Any, parameters: Mapping[str, Any]) -> str:
@@ -56,9 +57,9 @@ class CallLedger:
             call = self._calls.get(key)
         return None if call is None else (json.loads(call.response), call.usage)
 
-    def put(self, key: str, response: Any, usage: Usage) -> None:
+    def put(self, key: str, response: Any, usage: Usage, scope: str = "") -> None:
         """Keep a finished call; durable when it returns. Raises StoreUnavailable."""
-        call = FinishedCall(key=key, response=json.dumps(response), usage=usage)
+        call = FinishedCall(key=key, response=json.dumps(response), usage=usage, scope=scope)
         self._log.append(KIND, call)
         with self._lock:
             self._calls[key] = call

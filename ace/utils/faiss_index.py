@@ -28,8 +28,9 @@ import numpy.typing as npt
 
 from ace.config import get_settings
 from ace.core.ports import Hit, Neighbourhood, Vectors
+from ace.core.queries import check_k, one_row, unit_rows
 from ace.core.validation import check_domain
-from ace.errors import InvalidInput, StoreUnavailable
+from ace.errors import StoreUnavailable
 from ace.models.journal import Entry, Position
 from ace.models.playbook import Bullet, PlaybookStage
 from ace.repositories.vector_scan import VectorScan
@@ -103,8 +104,8 @@ class FaissManager:
 
         Raises InvalidInput for vectors of another shape or with NaN, StoreUnavailable.
         """
-        rows = _unit_rows(vectors)
-        _check_k(k)
+        rows = unit_rows(vectors)
+        check_k(k)
         with self._held(domain_id) as held:
             for _ in range(ATTEMPTS):
                 view = self._current(domain_id, held)
@@ -116,11 +117,8 @@ class FaissManager:
 
     def search(self, domain_id: str, query: npt.ArrayLike, k: int = 10) -> list[tuple[str, float]]:
         """The `k` nearest of all stages to `query` (float32[d], of any length): (bullet id, cosine), best first."""
-        row = np.asarray(query, dtype=np.float32)
-        if row.ndim != 1:
-            raise InvalidInput("query", f"has the shape {row.shape}", "Give one vector, float32[384]")
-        rows = _unit_rows(row[None])
-        _check_k(k)
+        rows = one_row(query)
+        check_k(k)
         with self._held(domain_id) as held:
             return self._current(domain_id, held).nearest(rows, k, None)[0]
 
@@ -150,6 +148,9 @@ class FaissManager:
             before = len(held.view or self._on_disk(domain_id) or ())
             held.view = self._built(domain_id, "a compaction was asked for")
             return max(0, before - len(held.view))
+
+    def tend(self, domain_id: str) -> None:
+        """Nothing has to be done from time to time: a search brings the view up to date itself."""
 
     def unload(self, domain_id: str) -> None:
         """Save the domain's index if it has changed and forget it; the next call loads it again."""
@@ -310,19 +311,3 @@ def get_faiss_manager() -> FaissManager:
 
 def _hits(row: Scored, bullets: dict[str, Bullet]) -> tuple[Hit, ...]:
     return tuple(Hit(bullet=bullets[own], similarity=similarity) for own, similarity in row if own in bullets)
-
-
-def _check_k(k: int) -> None:
-    if k < 0:
-        raise InvalidInput("k", f"is {k}", "Ask for 0 or more")
-
-
-def _unit_rows(vectors: Vectors) -> Vectors:
-    """The rows at length 1. Raises InvalidInput unless they are float32[n, d] of finite numbers, none all zero."""
-    rows = np.asarray(vectors, dtype=np.float32)
-    if rows.ndim != 2:
-        raise InvalidInput("vectors", f"have the shape {rows.shape}", "Give one row per text, float32[n, 384]")
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    if not np.isfinite(lengths).all() or not lengths.all():
-        raise InvalidInput("vectors", "a row is zero, not a number or infinite", "Give the embedding of a text")
-    return np.ascontiguousarray(rows / lengths)

@@ -18,8 +18,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ace.core.ports import Vectors
+from ace.core.queries import check_length
 from ace.core.replay import counted, staged
-from ace.errors import InvalidInput, NotFound
+from ace.errors import NotFound
 from ace.models.journal import Entry, Position
 from ace.models.plan import (
     Add,
@@ -77,7 +78,7 @@ class View:
         """For each row the `k` nearest ids with their similarity, best first, equals by id."""
         chosen = [shelf for stage, shelf in self.shelves.items() if len(shelf) and (stages is None or stage in stages)]
         for shelf in chosen:
-            _check_dimensions(vectors, shelf)
+            check_length(vectors, shelf.dimensions)
         found = [shelf.nearest(vectors, k) for shelf in chosen]
         merged = (itertools.chain(*(rows[number] for rows in found)) for number in range(len(vectors)))
         return [sorted(hits, key=_best_first)[:k] for hits in merged]
@@ -154,12 +155,3 @@ def _stage_after(operation: Restage) -> PlaybookStage:
 
 def _best_first(hit: tuple[str, float]) -> tuple[float, str]:
     return -hit[1], hit[0]
-
-
-def _check_dimensions(vectors: Vectors, shelf: Shelf) -> None:
-    if vectors.shape[1] != shelf.dimensions:
-        raise InvalidInput(
-            "vectors",
-            f"they have {vectors.shape[1]} numbers, this domain's have {shelf.dimensions}",
-            "Use the embedding model the domain was learned with (ACE_EMBEDDINGS_MODEL)",
-        )

@@ -23,16 +23,18 @@ def disk_faults(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str | bytes) -> None:
     """Put `text` (UTF-8) at `path`: a reader, and a restart after a power cut, sees the old text or the new one.
 
-    Raises StoreUnavailable, and then `path` is as it was.
+    What is there keeps its permissions. Raises StoreUnavailable, and then `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     with disk_faults(path):
         try:
             with temporary.open("wb") as file:
-                file.write(text.encode())
+                if path.exists():
+                    os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
+                file.write(text if isinstance(text, bytes) else text.encode())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -61,7 +61,7 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
         self._meter.begin()
         outputs, usage = self._send(prompt, messages, kwargs)
         if self._ledger:
-            self._ledger.put(key, outputs, usage + ONE_CALL)
+            self._ledger.put(key, outputs, usage + ONE_CALL, scope_name())
         return outputs
 
     def update_history(self, entry: dict[str, Any]) -> None:

@@ -16,37 +16,24 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ace.config import Settings
+from ace.core.hiding import HIDDEN, hide, names_a_secret
 from ace.utils import tracing
 
 if TYPE_CHECKING:
     from structlog.types import EventDict, Processor
 
-HIDDEN = "[hidden]"
 DEPTH = 6
-QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
+QUIET = ("mcp", "httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
 COMPONENTS = {"ace.stage_manager": "stage_manager", "ace.ops.stage_manager": "stage_manager",
               "ace.workers.reflection": "reflector", "ace.workers.embedding": "embeddings",
               "ace.web": "server", "ace.server": "server", "granian": "server", "_granian": "server"}  # fmt: skip
 """Loggers that are a component's own, whichever door they run behind."""
-
-_NAMES = r"pass(?:word|wd|phrase)|pwd|secret(?:[_\-]access[_\-]key)?|token|api[_\-]?key|private[_\-]?key"
-_SECRET_NAME = re.compile(rf"(?i)(^|[_\-.])({_NAMES}|secrets|api[_\-]?keys|authorization|cookies?|credentials?)$")
-_SECRETS = (
-    (re.compile(r"(?i)\bace_[a-z0-9]{16}_[a-z0-9]+"), HIDDEN),
-    (re.compile(r"\b(?:sk|pk|rk)-[\w-]{6,}"), HIDDEN),
-    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=:-]{8,}|\b(basic\s+)[a-z0-9+/]{12,}=*"), rf"\1\2{HIDDEN}"),
-    (re.compile(r"(?i)\b((?:postgres|mysql|redis|mongodb|amqp)[a-z0-9+]*://[^\s:/]*):\S*@"), rf"\1:{HIDDEN}@"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/?#@]*):[^\s/]*@"), rf"\1:{HIDDEN}@"),
-    (re.compile(rf"(?i)\b((?:[a-z0-9]+[_-])*(?:{_NAMES}))(\"|')?\s*([=:])\s*(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}}\])]+)"),
-     rf"\1\2\3{HIDDEN}"),
-)  # fmt: skip
 
 
 def configure(settings: Settings, component: str, *, stream: TextIO | None = None, quiet: bool = False) -> None:
@@ -115,19 +102,12 @@ def bound(**fields: Any) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**fields)
 
 
-def hide(text: str) -> str:
-    """The text without what looks like a secret."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
-
-
 def safe(value: Any, depth: int = DEPTH) -> Any:
     """The value as plain data without secrets; what is neither a number, a text nor a container becomes its text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth and isinstance(value, Mapping):
-        return {hide(str(name)): HIDDEN if _SECRET_NAME.search(str(name)) else safe(one, depth - 1)
+        return {hide(str(name)): HIDDEN if names_a_secret(str(name)) else safe(one, depth - 1)
                 for name, one in value.items()}  # fmt: skip
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [safe(one, depth - 1) for one in value]

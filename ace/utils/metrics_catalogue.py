@@ -94,6 +94,7 @@ FAMILIES = (
     _counter("insights_processed_total", "Insights merged, whatever became of them."),
     _counter("ace_reflections_total", "Episodes a worker has finished with.", "outcome"),
     _gauge("ace_episodes", Source.DATABASE, "Episodes in each state.", "state"),
+    _gauge("ace_assignments", Source.DATABASE, "Tasks that runs have queued for workers, in each state.", "state"),
     _gauge("ace_queue_age_seconds", Source.DATABASE, "Age of the oldest episode that still waits; 0 when none does."),
     _gauge("ace_stage_manager_last_run_timestamp_seconds", Source.LATEST,
            "When the stage manager last finished, in seconds since 1970; 0 when it never has."),

@@ -118,6 +118,7 @@ def _episodes(figures: FiguresRepository) -> Samples:
     since = figures.waiting_since()
     return {
         "ace_episodes": {(state.value,): float(number) for state, number in figures.episodes().items()},
+        "ace_assignments": {(state.value,): float(number) for state, number in figures.assignments().items()},
         "ace_queue_age_seconds": {(): 0.0 if since is None else max(time.time() - since, 0.0)},
     }
 

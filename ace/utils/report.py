@@ -22,13 +22,13 @@ from ace.utils.run_folder import RunReader
 if TYPE_CHECKING:
     from jinja2 import Template
 
-TEMPLATE = Path(__file__).parent / "templates" / "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
 COPYING = "copying the nearest example's answer, no model"
 
 
 def render(view: ReportView) -> str:
     """The view as a page of HTML."""
-    return _template().render(view=view)
+    return template("report.html").render(view=view)
 
 
 def run_report(run: RunReader, bullets: Sequence[Bullet]) -> str:
@@ -54,11 +54,12 @@ def run_report(run: RunReader, bullets: Sequence[Bullet]) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page of this folder, in which all text is escaped and made visible."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
@@ -66,7 +67,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["soft"] = soft
-    return environment.get_template(TEMPLATE.name)
+    return environment.get_template(name)
 
 
 def _printable(value: Any) -> Any:

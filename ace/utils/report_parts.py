@@ -73,7 +73,7 @@ def report_view(
         headline=headline,
         lede=lede,
         facts=_facts(config, steps, pairs, kept),
-        scores=tuple(_score(label, role, found, axis) for label, role, found in shares),
+        scores=tuple(score(label, role, found, axis) for label, role, found in shares),
         axis=axis,
         difference=_difference(comparison) if comparison and comparison.difference.n else None,
         curve=learning_curve(steps, validations),
@@ -138,7 +138,8 @@ def _validation_shares(validations: Sequence[Validation]) -> Shares:
     return found
 
 
-def _score(label: str, role: str, found: Interval, axis: float) -> Score:
+def score(label: str, role: str, found: Interval, axis: float) -> Score:
+    """A share as it is drawn on an axis that ends at `axis`."""
     at, low, high = (round(100 * edge / axis, 2) for edge in (found.value, found.low, found.high))
     return Score(label=label, role=role, value=percent(found.value, found.n), interval=interval_text(found),
                  at=at, low=low, high=high)  # fmt: skip

@@ -23,9 +23,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ace.core.records import from_line, to_line
 from ace.errors import Conflict, InvalidInput, NotFound
 from ace.utils.files import disk_faults, flush_folder, write_atomic
-from ace.utils.records import from_line, to_line
 
 Record = TypeVar("Record")
 _KIND = re.compile(r"[a-z][a-z_]{0,40}")

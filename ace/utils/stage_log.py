@@ -14,6 +14,7 @@ guardrail_rolled_back  domain, release, previous, position, reason
 guardrail_failed       domain, error
 journal_anchored       domain, position
 journal_not_anchored   domain, error
+index_not_tended       domain, error
 """
 
 from __future__ import annotations
@@ -98,6 +99,11 @@ def anchored(anchors: Sequence[Anchor]) -> None:
 def not_anchored(domain_id: str, error: AceError) -> None:
     """One event for a head that could not be: the place refuses, or the journal is not what it was."""
     log.error("journal_not_anchored", extra={"domain": domain_id, "error": str(error)})
+
+
+def not_tended(domain_id: str, error: AceError) -> None:
+    """One event for a graph that could not be built; searches go on without it."""
+    log.warning("index_not_tended", extra={"domain": domain_id, "error": str(error)})
 
 
 def leads(holder: str) -> None:

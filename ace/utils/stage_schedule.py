@@ -1,5 +1,5 @@
 """The stage manager inside the server: a thread that promotes and quarantines in every domain, every so often,
-watches their releases, anchors the heads of their journals, and, less often, refines them.
+watches their releases, anchors the heads of their journals, tends their index, and, less often, refines them.
 
 Any number of processes may have one; the one that holds the lease `stage_manager` does the work. It renews the lease
 while it lives; when it is killed the lease runs out and another process goes on. What is due when is
@@ -56,9 +56,9 @@ class Parts(Protocol):
 class StageSchedule:
     """Made, started and stopped in the process that serves. `observe` is told of every domain's run.
 
-    After it, `guard` compares the domain's releases, and may roll it back; and `anchor` writes its head down outside
-    the database, if it has moved. When all domains had their turn, `refine` refines each, unless all were refined less
-    than `refine_interval_s` ago.
+    After it, `guard` compares the domain's releases, and may roll it back; `anchor` writes its head down outside the
+    database, if it has moved; and `tend` sees to the domain's index. When all domains had their turn, `refine` refines
+    each, unless all were refined less than `refine_interval_s` ago.
     """
 
     def __init__(
@@ -71,9 +71,10 @@ class StageSchedule:
         guard: Callable[[str], Watch] | None = None,
         anchor: Callable[[str], Sequence[Anchor]] = lambda _: (),
         refine: Refine | None = None,
+        tend: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._app, self._lease_s, self._observe, self._anchor = app, lease_s, observe, anchor
-        self._guard, self._refine = guard, refine
+        self._guard, self._refine, self._tend = guard, refine, tend
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -133,6 +134,7 @@ class StageSchedule:
             self._observe(run[-1])
             self._watch(domain_id)
             self._vouch(domain_id)
+            self._see_to_index(domain_id)
         self._last = started
         stage_log.ran(run, self._app.clock.now().timestamp())
         if is_due(started, leads=True, last=self._refined, interval_s=self._app.settings.refine_interval_s):
@@ -175,6 +177,13 @@ class StageSchedule:
             stage_log.anchored(self._anchor(domain_id))
         except AceError as error:
             stage_log.not_anchored(domain_id, error)
+
+    def _see_to_index(self, domain_id: str) -> None:
+        """Have the domain's index fit its size; what hinders it does not hinder the run."""
+        try:
+            self._tend(domain_id)
+        except AceError as error:
+            stage_log.not_tended(domain_id, error)
 
     def _seconds(self) -> float:
         return self._app.clock.monotonic()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +28,8 @@ from ace.web import (
     evidence,
     health,
     history,
+    mcp,
+    otlp,
     reviews,
 )
 from ace.web.access import Gate
@@ -48,22 +51,29 @@ def create(app: App | None = None) -> Asgi:
     logs.configure(settings, "server", stream=sys.stdout)
     routes = api(ace)
     proxy = routes.state.proxy = Proxy(ace, routes.state.gate)
-    border = Border(
-        routes, max_body=settings.max_body_bytes, deadline_s=settings.request_deadline_s,
-        observe=ace.observe_request, dress=dressed,
-    )  # fmt: skip
-    return TracedRequests(Fork(proxy, border))
+    border = partial(Border, routes, deadline_s=settings.request_deadline_s, observe=ace.observe_request, dress=dress)
+    spans = border(max_body=settings.otlp_max_body_bytes, check=otlp.check)
+    inside = border(max_body=settings.max_body_bytes)
+    routes.state.mcp = mcp.mount(routes, inside, max_body=settings.max_body_bytes)
+    traced = TracedRequests(Fork(inside, {PREFIX: proxy}))
+    return Fork(traced, {otlp.PREFIX: spans})  # taking spans in makes none, or they would never end
 
 
 class Fork:
-    """Model requests to the proxy, which no border holds up; all the rest to the border."""
+    """Model requests to the proxy, which no border holds up; spans to a border of their own; the rest to the border."""
 
-    def __init__(self, proxy: Asgi, border: Asgi) -> None:
-        self._proxy, self._border = proxy, border
+    def __init__(self, border: Asgi, others: Mapping[str, Asgi]) -> None:
+        self._border, self._others = border, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        to_proxy = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        await (self._proxy if to_proxy else self._border)(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" else ""
+        taker = next((app for prefix, app in self._others.items() if path.startswith(prefix)), self._border)
+        await taker(scope, receive, send)
+
+
+def dress(scope: Scope, problem: Problem) -> Response:
+    """The problem as whoever asked can read it."""
+    return (otlp.as_status if scope["path"].startswith(otlp.PREFIX) else dressed)(scope, problem)
 
 
 def api(ace: App) -> FastAPI:
@@ -76,11 +86,12 @@ def api(ace: App) -> FastAPI:
     made.include_router(site.router)
     for module in GUARDED:
         made.include_router(module.router, dependencies=[Depends(BEARER)])
+    made.include_router(otlp.router)
     made.add_exception_handler(AceError, _ours)
     made.add_exception_handler(RequestValidationError, _invalid)
     made.add_exception_handler(HTTPException, _http)
     made.add_exception_handler(Exception, _unforeseen)
-    declared = [route for module in GUARDED for route in module.router.routes if isinstance(route, APIRoute)]
+    declared = [route for module in (*GUARDED, otlp) for route in module.router.routes if isinstance(route, APIRoute)]
     unguarded = [route.path for route in declared if not hasattr(route.endpoint, "needs")]
     if unguarded:
         raise AssertionError(f"operations without a role: {unguarded}")
@@ -91,13 +102,14 @@ def api(ace: App) -> FastAPI:
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     with made.state.ace.serving():
         yield
-    if proxy := getattr(made.state, "proxy", None):
-        await proxy.close()
+    for door in ("proxy", "mcp"):
+        if found := getattr(made.state, door, None):
+            await found.close()
 
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, AceError)
-    return dressed(request.scope, problem_of(error))
+    return dress(request.scope, problem_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> Problem:
@@ -111,7 +123,7 @@ async def _http(request: Request, error: Exception) -> Response:
     titles = {404: "Not found", 405: "Method not allowed"}
     title = titles.get(error.status_code, "Request refused")
     detail = f"{request.method} {request.url.path}: {error.detail}. See /docs."
-    return dressed(request.scope, Problem(error.status_code, title, detail, headers=_allowed(request) or error.headers))
+    return dress(request.scope, Problem(error.status_code, title, detail, headers=_allowed(request) or error.headers))
 
 
 def _allowed(request: Request) -> dict[str, str]:
@@ -124,4 +136,4 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _unforeseen(request: Request, error: Exception) -> Response:
     """The answer only: the error itself goes up to the border, which logs it."""
     del error
-    return dressed(request.scope, broken(request.scope["ace.request_id"]))
+    return dress(request.scope, broken(request.scope["ace.request_id"]))

@@ -2,7 +2,7 @@
 
 in     another host's name (without keys)      421      DNS rebinding ends here
        a body over the limit                   413      without reading it
-       a body that is not strict JSON          400/415  (a page's form passes)
+       a body that is not strict JSON          400/415  (a page's form passes; `check` may ask for something else)
 out    not done when the deadline passes       504      the work goes on, its answer is dropped
        an error nobody foresaw                 500      logged with its traceback, nothing of it shown
 both   X-Request-Id, security headers, one observation of (method, route, status, seconds)
@@ -32,6 +32,9 @@ Observe = Callable[[str, str, int, float], None]
 Dress = Callable[[Scope, Problem], Asgi]
 """Makes a problem what its reader can read."""
 
+Check = Callable[[Scope, bytes], Problem | None]
+"""Says what is wrong with a body, before anything else is made of it."""
+
 SECURITY = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store")]  # fmt: skip
 FORM = b"application/x-www-form-urlencoded"
@@ -49,9 +52,10 @@ class Border:
         deadline_s: float,
         observe: Observe,
         dress: Dress = lambda _, problem: problem,
+        check: Check | None = None,
     ) -> None:
         self._app, self._max_body, self._deadline_s, self._observe = app, max_body, deadline_s, observe
-        self._dress = dress
+        self._dress, self._check = dress, check or check_json
         self._left_behind: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,8 +81,7 @@ class Border:
         if body is None:
             detail = f"The body is larger than {self._max_body:,} bytes. Send less at a time."
             return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"}), b""
-        content_type = headers.get(b"content-type", b"")
-        return (None if is_form(scope["path"], content_type) else check_body(content_type, body)), body
+        return self._check(scope, body), body
 
     async def _within(self, scope: Scope, receive: Receive, reply: Reply) -> Problem | None:
         """Let the application answer; a problem when it did not, or not in time."""
@@ -117,6 +120,12 @@ class Reply:
             own = [(name, value) for name, value in SECURITY if not any(name == key for key, _ in message["headers"])]
             message = {**message, "headers": [*message["headers"], *own, (b"x-request-id", self.id.encode())]}
         await self._send(message)
+
+
+def check_json(scope: Scope, body: bytes) -> Problem | None:
+    """A problem unless the body is a page's form, or strict JSON."""
+    content_type = dict(scope["headers"]).get(b"content-type", b"")
+    return None if is_form(scope["path"], content_type) else check_body(content_type, body)
 
 
 def is_form(path: str, content_type: bytes) -> bool:

@@ -1,6 +1,7 @@
-"""The reflector's threads: each claims an episode, has it reflected on, and claims the next.
+"""The reflector's threads: each claims an episode or an assignment, has it done, and claims the next.
 
-    nothing due               rest: keep no database connection, wait `poll_s`; with `once` the thread ends
+    nothing due               look again after 0.05 s, then twice as long, up to `poll_s`, keeping no database
+                              connection by then; with `once` the thread ends
     the database is away      wait `poll_s`; with `once` the crew stops with that error
     a breaker is open         the episode is given back; wait until the breaker may be asked again, or stop likewise
     a domain's budget is      its episodes are put off; those of other domains go on
@@ -25,13 +26,14 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, Outage
-from ace.models.episode import Claim
-from ace.services.reflection import Ending, Reflected, Reflection
+from ace.services.errands import Hand, Work
+from ace.services.reflection import Ending, Reflected
 from ace.utils import metrics
 from ace.utils.files import disk_faults
 
 GRACE_S = 5.0  # containers are given 10 s to stop
 WATCH_S = 0.1
+FIRST_LOOK_S = 0.05
 BREAKER_WAIT_MAX_S = 60.0
 
 log = logging.getLogger("ace.reflector")
@@ -56,11 +58,11 @@ class Summary:
 
 
 class Crew:
-    """`concurrency` threads on one reflection. `alive` is touched at every poll and after every episode."""
+    """`concurrency` threads on one kind of work, or several as one. `alive` is touched at every look and every end."""
 
     def __init__(
         self,
-        reflection: Reflection,
+        work: Work,
         *,
         stop: Event,
         alive: Path,
@@ -70,12 +72,12 @@ class Crew:
         concurrency: int = 1,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
-        self._reflection, self._stop, self._alive = reflection, stop, alive
+        self._todo, self._stop, self._alive = work, stop, alive
         self._domain, self._once, self._poll_s = domain, once, poll_s
         self._rest = rest
         place = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._names = [f"{place}-{number}" for number in range(concurrency)]
-        self._held: dict[str, Claim] = {}
+        self._held: dict[str, Hand] = {}
         self._used_up: set[tuple[str, str]] = set()  # domains and days it was told of
         self._lock, self.summary = Lock(), Summary()
 
@@ -99,7 +101,7 @@ class Crew:
             left = list(self._held.values())
         for claim in left:
             try:
-                self._note(self._reflection.release(claim), 0.0)
+                self._note(self._todo.release(claim), 0.0)
             except Outage as error:
                 log.warning("reflection_left_to_its_lease", extra=_about(claim) | {"error": str(error)})
 
@@ -117,27 +119,32 @@ class Crew:
                 self._stop.set()
 
     def _work(self, name: str) -> None:
+        idle_s = 0.0
         while not self._stop.is_set():
             self._touch()
             claim = self._claim(name)
             if claim is not None:
                 self._take_on(name, claim)
+                idle_s = 0.0
             elif self._once:
                 return
             else:
-                self._rest()
-                self._stop.wait(self._poll_s)
+                idle_s = min(self._poll_s, 2 * idle_s or FIRST_LOOK_S)
+                if idle_s == self._poll_s:
+                    self._rest()
+                self._stop.wait(idle_s)
 
-    def _claim(self, name: str) -> Claim | None:
+    def _claim(self, name: str) -> Hand | None:
         try:
-            return self._reflection.claim(name, self._domain)
+            found: Hand | None = self._todo.claim(name, self._domain)
+            return found
         except Outage as error:
             if self._once:
                 raise
             log.warning("reflector_waits", extra={"error": str(error)})
             return None
 
-    def _take_on(self, name: str, claim: Claim) -> None:
+    def _take_on(self, name: str, claim: Hand) -> None:
         with self._lock:
             self._held[name] = claim
         started = time.monotonic()
@@ -149,16 +156,16 @@ class Crew:
             self._note(reflected, time.monotonic() - started)
             self._heed(reflected.error)
 
-    def _reflect(self, claim: Claim) -> Reflected | None:
+    def _reflect(self, claim: Hand) -> Reflected | None:
         """What became of the episode; None when not even that could be written down: its lease will run out."""
         try:
             try:
-                return self._reflection.reflect(claim)
+                return self._todo.reflect(claim)
             except AceError:
                 raise
             except Exception as error:
                 log.exception("reflection_failed", extra=_about(claim))
-                return self._reflection.postpone(claim, f"{type(error).__name__}: {error}")
+                return self._todo.postpone(claim, f"{type(error).__name__}: {error}")
         except AceError as error:
             log.warning("reflection_left_to_its_lease", extra=_about(claim) | {"error": str(error)})
             return None
@@ -203,5 +210,5 @@ class Crew:
             self._alive.touch()
 
 
-def _about(claim: Claim) -> dict[str, object]:
-    return {"domain": claim.episode.domain_id, "episode": claim.episode.id, "attempt": claim.attempt}
+def _about(claim: Hand) -> dict[str, object]:
+    return {"domain": claim.domain_id, "episode": claim.id, "attempt": claim.attempt}

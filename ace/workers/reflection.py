@@ -29,7 +29,7 @@ def reflector(
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="episodes reflected on beside each other")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="with --once: the summary as JSON")] = False,
 ) -> None:
-    """Reflect on the episodes that agents reported, and merge what they teach.
+    """Reflect on the episodes that agents reported, and merge what they teach; do the tasks that runs have queued.
 
     Example: ace-reflector --once --json
     """
@@ -47,8 +47,8 @@ def reflector(
         log.warning("lease_shorter_than_a_model_call", extra={"lease_s": app.settings.lease_s})
     app.settings.data_dir.mkdir(parents=True, exist_ok=True)
     port = app.settings.reflector_metrics_port
-    with app.observed("reflector"), answering(app.settings.host, port), app.reflecting(say) as reflection:
-        crew = Crew(reflection, stop=stop, alive=app.settings.path(ALIVE), domain=domain, once=once,
+    with app.observed("reflector"), answering(app.settings.host, port), app.working(say) as work:
+        crew = Crew(work, stop=stop, alive=app.settings.path(ALIVE), domain=domain, once=once,
                     poll_s=poll_s, concurrency=concurrency, rest=app.rest)  # fmt: skip
         log.info("reflector_started", extra={"domain": domain, "concurrency": concurrency})
         did = crew.run()

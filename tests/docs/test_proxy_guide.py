@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ace.testing.providers import FakeProvider
 from ace.web.proxy import app
-from tests.e2e.servers import serving
+from tests.e2e.servers import serving, wait_until
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/proxy.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE, flags=re.M | re.S)
@@ -34,7 +34,8 @@ def test_the_guide_does_what_it_says(tmp_path: Path, models_dir: Path) -> None:
             run = subprocess.run([sys.executable, "-c", program], env={**os.environ, **KEYS}, capture_output=True,
                                  text=True)  # fmt: skip
             assert run.returncode == 0, run.stderr
-            assert server.ask("GET", "/v1/domains/customer-a/episodes").json()["counts"]["queued"] == 1
+            episodes = "/v1/domains/customer-a/episodes"
+            wait_until(lambda: server.ask("GET", episodes).json()["counts"]["queued"] == 3, 20)
         assert [seen.path for seen in provider.requests] == ["/v1/messages", *["/v1/chat/completions"] * 2]
         assert all(LESSON in seen.body.decode() for seen in provider.requests)
 

@@ -28,7 +28,6 @@ OWN_LINES = [line for block in OWN_BLOCKS for line in block.commands.splitlines(
 NEEDED = ("curl", "git", "gzip", "ps", "setsid")
 
 pytestmark = [
-    pytest.mark.xdist_group("runbook"),  # one machine, one worker
     pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"not on this machine: {', '.join(NEEDED)}"),
 ]
 

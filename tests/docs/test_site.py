@@ -16,8 +16,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 LOADS = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "srcset")}
 DRAWINGS = sorted((DOCS / "img").glob("*.svg"))
 
-pytestmark = pytest.mark.xdist_group("site")
-
 
 class Page(HTMLParser):
     """What a page links to, what it loads, and the places in it that can be linked to."""

@@ -28,6 +28,7 @@ IMPORTED = (
     "ace.repositories.review_repository", "ace.repositories.release_repository", "ace.repositories.key_repository",
     "ace.curator.semantic_curator", "ace.services.retrieval", "ace.services.verification", "ace.utils.faiss_index",
     "ace.utils.metered", "ace.utils.metrics", "ace.utils.logs", "rich.table", "rich.progress",
+    "ace.utils.llm_metered", "ace.generator.prompts", "ace.reflector.prompts", "ace.utils.minilm",
 )  # fmt: skip
 
 

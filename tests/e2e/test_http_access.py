@@ -59,8 +59,6 @@ OPERATIONS: dict[str, tuple[str, Any]] = {
 }
 PUBLIC = {"GET /health", "GET /livez", "GET /readyz", "GET /version", "GET /metrics"}
 
-pytestmark = pytest.mark.xdist_group("http_access")
-
 
 class World:
     """A server with two tenants, a bullet each, and a key of every kind."""

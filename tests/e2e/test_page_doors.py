@@ -23,7 +23,6 @@ from tests.e2e.servers import Server, serving
 from tests.episodes import episode
 from tests.playbooks import NOW
 
-pytestmark = pytest.mark.xdist_group("page-doors")
 ROLES = ("read", "write", "review", "admin")
 HTML = {"Accept": "text/html"}
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')

@@ -17,7 +17,6 @@ from tests.e2e.browser import picture, started, violations
 from tests.e2e.page_world import ATTACKS, DESK, DOUBTFUL, FOE, World, peopled
 from tests.e2e.servers import serving
 
-pytestmark = pytest.mark.xdist_group("pages")
 LOOKS = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},

@@ -14,8 +14,11 @@ import httpx
 import openai
 import pytest
 
-from ace.core.prompting import BEGIN, END
-from ace.testing.llm import ScriptedLLM, hang
+from ace.core.prompting import BEGIN, END, Dialect
+from ace.repositories.database import Database
+from ace.repositories.episode_repository import EpisodeRepository
+from ace.testing.dialects import ToolCall
+from ace.testing.llm import ChatRequest, Reply, ScriptedLLM, hang, say
 from ace.testing.providers import FakeProvider
 from ace.utils.local_model import LocalModel
 from tests.e2e.servers import Server, free_port, serving, wait_until
@@ -205,9 +208,103 @@ def test_what_we_cannot_read_is_the_providers_to_judge(server: Server, provider:
 
 
 def test_a_receipt_of_the_proxy_can_be_reported_with(server: Server, provider: FakeProvider) -> None:
+    before = kept(server)
     receipt = ask(server, "chat/completions", {"messages": [USER]}).headers["ACE-Receipt"]
+    wait_until(lambda: kept(server) - before, 20)
     body = {"receipt": receipt, "task": TASK, "answer": "1.9 kg", "outcome": {"correct": True, "verifier": "test"}}
-    assert server.post(f"/v1/domains/{MINE}/episodes", body).json()["new"] is True
+    assert server.post(f"/v1/domains/{MINE}/episodes", body).json()["new"] is True, "it replaces what was heard"
+    assert server.post(f"/v1/domains/{MINE}/episodes", body).json()["new"] is False
+    assert len(kept(server) - before) == 1
+
+
+def heard(server: Server, receipt_id: str) -> dict[str, Any]:
+    """How far the episode of a receipt has come, once there is one."""
+    path = f"/v1/domains/{MINE}/episodes/{receipt_id}"
+    wait_until(lambda: server.ask("GET", path).is_success, 20)
+    return dict(server.ask("GET", path).json())
+
+
+def kept(server: Server) -> set[str]:
+    found = server.ask("GET", f"/v1/domains/{MINE}/episodes", params={"limit": 500}).json()["episodes"]
+    return {one["episode_id"] for one in found}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("path", Dialect)
+def test_what_passes_becomes_an_episode_by_itself(
+    server: Server, provider: FakeProvider, path: Dialect, stream: bool
+) -> None:
+    """A stock script whose base URL is ours has said nothing but its task, and that is enough."""
+    before, asked = kept(server), {"input": TASK} if path == Dialect.RESPONSES else {"messages": [USER]}
+    assert ask(server, path, {**asked, "stream": stream}).is_success
+    wait_until(lambda: kept(server) - before, 20)
+    (own,) = kept(server) - before
+    assert heard(server, own)["state"] == "queued"
+
+
+def use_a_scale(client: openai.OpenAI, provider: FakeProvider) -> None:
+    """A stock agent's loop: it asks, does what it is told, asks again with what came of it."""
+    script = provider.says
+    provider.says = lambda seen: "3 kg" if len(seen.json["messages"]) > 2 else ToolCall(tool="scale")
+    messages: list[Any] = [USER]
+    for _ in range(2):
+        said = client.chat.completions.create(model="m", messages=messages).choices[0].message
+        result = {"role": "tool", "tool_call_id": "call_1", "content": "error: no battery"}
+        messages = [*messages, said.model_dump(exclude_none=True), result]
+    provider.says = script
+
+
+def test_an_agent_with_tools_is_heard_once_with_all_its_steps(
+    server: Server, provider: FakeProvider, chat: openai.OpenAI
+) -> None:
+    before = kept(server)
+    use_a_scale(chat, provider)
+    wait_until(lambda: kept(server) - before, 20)
+    (own,) = kept(server) - before
+    database = Database(f"sqlite:///{server.environment['ACE_DATA_DIR']}/ace.db")
+    episode = EpisodeRepository(database).get(MINE, own)
+    database.close()
+    assert episode is not None
+    assert (episode.task.question, episode.trajectory.answer) == (TASK, "3 kg")
+    assert [(step.tool, step.observation) for step in episode.trajectory.steps] == [("scale", "error: no battery")]
+    assert len(episode.trajectory.shown) == 1, "the bullets of its receipt may be voted on"
+
+
+def taught_by(request: ChatRequest) -> Reply:
+    """A model that reflects; whatever it is asked, it has one lesson."""
+    assert TASK in str(request.messages) and "no battery" in str(request.messages)
+    lesson = {"section": "strategy", "content": "Look at the battery of a scale first.", "confidence": 0.9}
+    return say(json.dumps({"tags": {}, "lessons": [lesson]}))
+
+
+def test_a_stock_script_learns_by_its_base_url_alone(
+    tmp_path: Path, models_dir: Path, running_provider: FakeProvider, provider: FakeProvider
+) -> None:
+    """It works as it always did, nobody reports anything, a reflector comes by: there is a lesson."""
+    with ScriptedLLM(taught_by) as reflector:
+        own = {"ACE_PROXY_SETTLE_S": "0", "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": reflector.url}
+        with proxying(tmp_path, running_provider.url, models_dir, **own) as server:
+            with openai.OpenAI(base_url=f"{server.url}/proxy/{MINE}/v1", api_key=SECRET, max_retries=0) as client:
+                use_a_scale(client, provider)
+            wait_until(lambda: kept(server), 20)
+            assert json.loads(server.ace("worker", "--once", "--json"))["done"] == 1
+            learned = server.ask("GET", f"/v1/domains/{MINE}/bullets").json()["bullets"]
+            assert [(one["content"], one["stage"]) for one in learned] == [
+                ("Look at the battery of a scale first.", "shadow")
+            ]
+
+
+def test_who_does_not_want_it_is_not_heard(server: Server, provider: FakeProvider) -> None:
+    before = kept(server)
+    ask(server, "chat/completions", {"messages": [USER]}, **{"ACE-Learn": "no"})
+    provider.breaks_after = 2
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(server, "chat/completions", {"messages": [USER], "stream": True})
+    provider.breaks_after = None
+    ask(server, "chat/completions", {"messages": [USER]})
+    wait_until(lambda: kept(server) - before, 20)
+    assert len(kept(server) - before) == 1
+    assert not any("ace-learn" in seen.headers for seen in provider.requests)
 
 
 def test_whoever_leaves_ends_the_providers_work_too(server: Server, provider: FakeProvider) -> None:

@@ -39,7 +39,7 @@ SWEPT = tuple(
     str(HOUSE / room)
     for room in ("curator/", "core/", "repositories/", "utils/faiss", "utils/checked_files", "utils/files")
 )
-POINTS, AROUND = 110, 20  # lines in the sample, and beside the commit
+POINTS, AROUND = 50, 12  # lines in the sample, and beside the commit
 DONE, KILLED = 0, 9
 Opener = Callable[[Path], Workshop]
 
@@ -222,7 +222,7 @@ def in_place(folder: Path) -> Workshop:
 def around_the_commit(sweep: Sweep) -> Sequence[int]:
     """Outwards from where it seems to be: which line is the n-th depends a little on the clock."""
     commit = sweep.commit()
-    return sorted(range(max(1, commit - 8 * AROUND), sweep.lines), key=lambda line: abs(line - commit))
+    return sorted(range(max(1, commit - 160), sweep.lines), key=lambda line: abs(line - commit))
 
 
 def towards_the_end(sweep: Sweep) -> Sequence[int]:

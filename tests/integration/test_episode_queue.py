@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from ace.core.gathering import grown
 from ace.core.leasing import MAX_ATTEMPTS, pause
 from ace.core.ports import EpisodeQueue, PlaybookStore
 from ace.errors import Conflict, InvalidInput, LeaseLost, NotFound
@@ -17,6 +18,7 @@ from ace.models.episode import Claim, Episode, EpisodeState
 from ace.models.plan import Add
 from ace.models.receipt import Receipt
 from ace.models.task import AnswerKind, Feedback, FeedbackSource, Step, Usage
+from ace.models.trace import Message, Span, SpanKind, Trace, TraceSource
 from ace.repositories.database import Database
 from ace.repositories.episode_repository import EpisodeRepository
 from ace.repositories.playbook_repository import PlaybookRepository
@@ -115,6 +117,49 @@ def test_a_receipt_is_good_for_one_episode(queue: EpisodeQueue) -> None:
         queue.report(replace(episode("e2"), receipt=receipt))
     assert queue.report(replace(episode("e2"), receipt=replace(receipt, id="r2")))
     assert queue.counts(DOMAIN)[EpisodeState.QUEUED] == 2
+
+
+def part(own: str, text: str) -> Trace:
+    said = (Message(role="user", text=text),)
+    return Trace(source=TraceSource.OTLP, id="t", spans=(Span(id=own, kind=SpanKind.MODEL, input=said),))
+
+
+def gather(queue: EpisodeQueue, more: Trace, due: float, now: float = AT) -> bool:
+    return queue.gather(DOMAIN, "otlp-t", partial(grown, more=more, domain_id=DOMAIN, now=now, principal="k"), due)
+
+
+def test_a_trace_grows_until_a_worker_takes_it(queue: EpisodeQueue) -> None:
+    assert gather(queue, part("s1", "What is 2 + 2?"), due=AT + 120)
+    assert gather(queue, part("s1", "What is 2 + 2?"), due=AT + 120), "the same again is no news"
+    assert gather(queue, part("s2", "And 3 + 3?"), due=AT + 10, now=AT + 5)
+    assert queue.claim("w", AT + 9, LEASE) is None, "not due yet"
+    claim = taken(queue, now=AT + 10)
+    assert claim.episode.trace and [span.id for span in claim.episode.trace.spans] == ["s1", "s2"]
+    assert (claim.episode.reported_at, claim.episode.principal) == (AT, "k")
+    assert not gather(queue, part("s3", "Too late"), due=AT)
+    queue.postpone(claim, "later", AT + 11)
+    assert not gather(queue, part("s3", "Too late"), due=AT)
+    assert queue.get(DOMAIN, "otlp-t") == claim.episode
+
+
+def test_what_was_reported_whole_does_not_grow(queue: EpisodeQueue) -> None:
+    queue.report(episode("otlp-t"))
+    assert not gather(queue, part("s1", "What is 2 + 2?"), due=AT)
+    assert queue.get(DOMAIN, "otlp-t") == episode("otlp-t")
+
+
+def test_a_gathered_trace_is_the_same_report_as_the_whole_one(queue: EpisodeQueue) -> None:
+    gather(queue, part("s1", "What is 2 + 2?"), due=AT)
+    known = queue.get(DOMAIN, "otlp-t")
+    assert known and queue.report(replace(known, trace=None, reported_at=AT + 9)) is False
+
+
+def test_parts_that_come_at_once_are_all_kept(stores: Stores) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(lambda n: gather(stores.episodes, part(f"s{n}", f"{n}?"), due=AT), range(16)))
+    known = stores.episodes.get(DOMAIN, "otlp-t")
+    assert all(kept) and known and known.trace
+    assert {span.id for span in known.trace.spans} == {f"s{number}" for number in range(16)}
 
 
 def test_the_longest_due_is_taken_first_and_only_once(queue: EpisodeQueue) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from ace.errors import InvalidInput, StoreUnavailable
 from ace.models.plan import Add, Increment, Operation, Promote, Quarantine, Restore, Rollback
 from ace.models.playbook import Bullet, PlaybookStage, Section, bullet_id
 from ace.repositories.database import Database
+from ace.repositories.pgvector_index import PgVectorIndex
 from ace.repositories.playbook_repository import PlaybookRepository
 from ace.repositories.vector_scan import VectorScan
 from ace.testing.index import ExactIndex
@@ -43,14 +44,35 @@ STAGE_SETS = [None, *(set(some) for size in range(5) for some in combinations(Pl
 PROD = [PlaybookStage.STAGING, PlaybookStage.PROD]
 
 
-@pytest.fixture(params=["exact", "faiss"])
-def index(request: pytest.FixtureRequest, store: PlaybookStore, tmp_path: Path) -> Iterator[VectorIndex]:
-    if request.param == "exact":
-        yield ExactIndex(store)
-        return
-    manager = FaissManager(store, tmp_path / "indices")
-    yield manager
-    manager.close()
+KINDS = [*product(("exact", "faiss"), ("memory", "sqlite", "postgres")), ("pgvector", "postgres")]
+
+
+@pytest.fixture(params=KINDS, ids="-".join)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[PlaybookStore, VectorIndex]]:
+    """A store, and an index over it."""
+    kind, where = request.param
+    if where == "memory":
+        store: Any = InMemoryPlaybook()
+    else:
+        database = Database(request.getfixturevalue(f"{where}_url"))
+        request.addfinalizer(database.close)
+        store = PlaybookRepository(database)
+    if kind == "faiss":
+        manager = FaissManager(store, tmp_path / "indices")
+        request.addfinalizer(manager.close)
+        yield store, manager
+    else:
+        yield store, PgVectorIndex(database) if kind == "pgvector" else ExactIndex(store)
+
+
+@pytest.fixture
+def store(world: tuple[PlaybookStore, VectorIndex]) -> PlaybookStore:
+    return world[0]
+
+
+@pytest.fixture
+def index(world: tuple[PlaybookStore, VectorIndex]) -> VectorIndex:
+    return world[1]
 
 
 def ids_of(found: Neighbourhood) -> list[list[str]]:
@@ -513,6 +535,7 @@ WRITER = """
 import sys
 from tests.playbooks import add, write, helpful
 from ace.repositories.database import Database
+from ace.repositories.pgvector_index import PgVectorIndex
 from ace.repositories.playbook_repository import PlaybookRepository
 store = PlaybookRepository(Database(sys.argv[1]))
 for number in range(40):

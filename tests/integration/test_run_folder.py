@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ace.core.records import from_line, to_line
 from ace.errors import AceError, Conflict, InvalidInput, NotFound, StoreUnavailable
 from ace.models.insight import Delta, Insight
 from ace.models.run import Answered, Lesson, PairRecord, StepRecord, Validation
 from ace.models.task import Feedback, Trajectory, Usage
 from ace.utils.files import write_atomic
-from ace.utils.records import from_line, to_line
 from ace.utils.run_folder import RunFolder, RunReader
 
 CONFIG = {"kind": "learn", "model": {"name": "local", "temperature": 0.0}, "seed": 7}

@@ -26,6 +26,7 @@ from ace.repositories.playbook_repository import PlaybookRepository
 from ace.repositories.release_repository import ReleaseRepository
 from ace.repositories.review_repository import ReviewRepository
 from ace.repositories.statements import statement
+from ace.services.past_states import PastStates
 from ace.services.purge import Purge
 from ace.services.releases import Releases
 from ace.services.rollback import Rollbacks, RolledBack
@@ -162,6 +163,35 @@ def test_a_difference_is_empty_only_between_equals_and_its_counts_mirror(history
     assert (not any(there.counts().values())) == same
     assert [len(there.added), len(there.linked), len(there.counters)] == [
         len(back.removed), len(back.unlinked), len(back.counters)]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories_of(DOMAIN), st.lists(st.integers(0, 40), max_size=12), st.integers(1, 9), st.integers(1, 4))
+def test_whatever_was_looked_at_before_a_state_is_the_sum_of_its_journal(
+    history: list[Operation], looks: list[int], stride: int, kept: int
+) -> None:
+    """Rollbacks among it or not; a look is the same whether it is carried on from another or not."""
+    store = InMemoryPlaybook()
+    states = PastStates(store, stride, kept)
+    for written, operation in enumerate(history, start=1):
+        write(store, operation)
+        for position in (look for look in looks if look <= written):
+            assert states.at(DOMAIN, position) == replay.replay(store.entries(DOMAIN, limit=position))
+    if history:
+        now, then = states.now(DOMAIN), replay.replay(store.entries(DOMAIN))
+        assert (now.bullets, now.links) == (then.bullets, then.links)
+
+
+def test_a_journal_that_was_put_back_is_read_anew() -> None:
+    """A restored backup may hold another past."""
+    first, second = InMemoryPlaybook(), InMemoryPlaybook()
+    write(first, Add(bullet=bullet("always round up")))
+    write(second, Add(bullet=bullet("never round up")))
+    states = PastStates(first)
+    states.at(DOMAIN, 1), states.now(DOMAIN)
+    states._store = second
+    assert [one.content for one in states.at(DOMAIN, 1).bullets.values()] == ["never round up"]
+    assert [one.content for one in states.now(DOMAIN).bullets.values()] == ["never round up"]
 
 
 def test_a_release_names_the_head_once(scene: Scene) -> None:

@@ -30,7 +30,7 @@ OPEN = Breaker(name="generator", state=BreakerState.OPEN)
     [
         pytest.param(found(), True, Status.HEALTHY, "connected", "", id="well"),
         pytest.param(found(OPEN), True, Status.DEGRADED, "connected", "'generator' is open", id="breaker-open"),
-        pytest.param(found(), False, Status.DEGRADED, "connected", "FAISS", id="no-faiss"),
+        pytest.param(found(), False, Status.DEGRADED, "connected", "vector index", id="no-index"),
         pytest.param(raising(DeadlineExceeded("late")), True, Status.UNHEALTHY, "timeout", "late", id="hangs"),
         pytest.param(raising(SchemaMismatch("old")), True, Status.UNHEALTHY, "outdated", "old", id="old-schema"),
         pytest.param(raising(StoreUnavailable("away")), True, Status.UNHEALTHY, "unavailable", "away", id="away"),

@@ -21,6 +21,7 @@ SHOWN = {
     "staging": {"proving", "proven"},
     "production": {"proven"},
 }
+OTHERS = sorted(set(STAGES) - {"staging"})
 STAGE_OF = {"new": None, "proving": PlaybookStage.STAGING, "proven": PlaybookStage.PROD}
 
 
@@ -45,7 +46,7 @@ def test_what_a_task_is_shown_follows_the_stage(request: pytest.FixtureRequest) 
     assert {one.bullet.content.split()[-1] for one in found.bullets} == SHOWN[stage]
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ["staging", *(pytest.param(stage, marks=pytest.mark.full) for stage in OTHERS)])
 def test_the_option_sets_the_stage_for_the_whole_run(stage: str) -> None:
     only = f"{Path(__file__)}::test_what_a_task_is_shown_follows_the_stage"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--stage={stage}", only]

@@ -99,10 +99,8 @@ def _then(visit: Visit, at: int, beside: int, head: int) -> Then:
 
 def _state(visit: Visit, position: int, head: int) -> State:
     """The playbook after that many entries; what it is now need not be replayed."""
-    if position != head:
-        return visit.app.travel.state(visit.domain, position)
-    bullets = {bullet.id: bullet for bullet in visit.app.store.get_all(visit.domain)}
-    return State(bullets=bullets, links=frozenset(visit.app.store.links(visit.domain)))
+    travel = visit.app.travel
+    return travel.now(visit.domain) if position == head else travel.state(visit.domain, position)
 
 
 def _counted(state: State) -> dict[PlaybookStage, int]:

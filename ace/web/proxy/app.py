@@ -2,13 +2,15 @@
 
     asks for completions, with a key we know    passes with bullets; ACE-Receipt, ACE-Bullets tell of them
     anything else, with a key we know           passes as it is
+    the same, with a key that may write         and its answer becomes an episode (`ace.web.proxy.hearing`)
     our side fails, or is slower than patience  passes as it is; ACE-Skipped says why
     a key we do not know, a limit reached       is refused, as everywhere
 
     ACE-Skipped    slow, busy: our side took too long · outage: it failed · no-task, unreadable: nothing to go by
 
-The caller's headers go on to the provider, keys too; nothing of a request is kept or logged. Ours is X-ACE-Key.
-Tasks with the same ACE-Session are drawn for alike, so that a long conversation keeps its prompt.
+The caller's headers go on to the provider, keys too, and are neither kept nor logged. Ours are X-ACE-Key and ACE-Learn,
+which says `no` where nothing of a request is to be kept. Tasks with the same ACE-Session are drawn for alike, so that a
+long conversation keeps its prompt.
 """
 
 from __future__ import annotations
@@ -32,16 +34,18 @@ from ace.errors import (
     TooManyRequests,
     Unauthenticated,
 )
-from ace.models.access import Role
+from ace.models.access import Principal, Role
 from ace.web.access import Gate
 from ace.web.border import Receive, Scope, Send, read
 from ace.web.problems import Problem, problem_of
+from ace.web.proxy.hearing import Heard, Hearing
 from ace.web.proxy.patience import Late, Outcome, Patience
 from ace.web.proxy.upstream import Headers, Outgoing, Upstream
 
 PREFIX = "/proxy/"
 REFUSALS = (Unauthenticated, Forbidden, NotFound, TooManyRequests, InvalidInput)
 TOLD_EVERY_S = 10.0
+NO = ("no", "off", "false", "0")
 log = logging.getLogger("ace.proxy")
 
 
@@ -68,6 +72,7 @@ class Advised:
     body: bytes
     headers: Headers = ()
     refused: AceError | None = None
+    heard: Heard | None = None
 
 
 class Proxy:
@@ -80,6 +85,7 @@ class Proxy:
         self._max_body = given.proxy_max_body_bytes
         self._patience, self._upstream = Patience(given.proxy_patience_s), Upstream(given.proxy_timeout_s)
         self._told: dict[str, float] = {}
+        self._hearing = Hearing(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -94,14 +100,16 @@ class Proxy:
         try:
             problem = await self._pass_on(advised, wish, scope, receive, send)
             outcome = advised.outcome if problem is None or advised.refused else "unanswered"
+            self._hearing.of(advised.heard)
         finally:
             self._app.observe_proxied(outcome, delay)
         if problem is not None:
             await problem(scope, receive, send)
 
     async def close(self) -> None:
-        """End the connections that are kept."""
+        """End the connections that are kept, and finish what was heard."""
         await self._upstream.close()
+        await self._hearing.close()
 
     async def _take(self, scope: Scope, receive: Receive) -> tuple[Wish, bytes] | Problem:
         wish = self._wish(scope)
@@ -120,7 +128,7 @@ class Proxy:
         if advised.refused is not None:
             return problem_of(advised.refused)
         outgoing = Outgoing(method=scope["method"], url=wish.url, headers=scope["headers"], body=advised.body,
-                            added=advised.headers)  # fmt: skip
+                            added=advised.headers, listener=advised.heard)  # fmt: skip
         return await self._upstream.pass_on(outgoing, receive, send)
 
     def _wish(self, scope: Scope) -> Wish | Problem:
@@ -157,8 +165,16 @@ class Proxy:
         advice = self._app.advising.give(wish.domain, prompt.task, session=session, principal=caller.key_id)
         shown = [scored.bullet for scored in advice.context.bullets]
         told = [(b"ace-receipt", advice.receipt.encode()), (b"ace-bullets", str(len(shown)).encode())]
-        given = Advised(outcome="bullets" if shown else "none", body=body, headers=told)
+        given = Advised(outcome="bullets" if shown else "none", body=body, headers=told,
+                        heard=self._heard(wish, text, advice.receipt, caller, request))  # fmt: skip
         return replace(given, body=apply(text, [prompt.place(framed(shown))]).encode()) if shown else given
+
+    def _heard(self, wish: Wish, text: str, receipt: str, caller: Principal, request: Request) -> Heard | None:
+        """Whom the answer is to be told to, where it may be learned from."""
+        learns = self._app.settings.proxy_learn and request.headers.get("ace-learn", "").lower() not in NO
+        if not learns or not caller.role.includes(Role.WRITE) or wish.dialect is None:
+            return None
+        return Heard(domain=wish.domain, dialect=wish.dialect, asked=text, receipt=receipt, principal=caller.key_id)
 
     def _settled(self, outcome: Outcome[Advised], wish: Wish, body: bytes) -> Advised:
         """What is to be done; without us, where something of ours went wrong."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
@@ -19,9 +20,19 @@ from ace.web.problems import Problem
 Headers = Sequence[tuple[bytes, bytes]]
 ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
                             b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"})  # fmt: skip
-NOT_SENT_ON = ONE_CONNECTION | {b"host", b"content-length", b"expect", b"x-ace-key", b"ace-session"}
+NOT_SENT_ON = ONE_CONNECTION | {b"host", b"content-length", b"expect", b"x-ace-key", b"ace-session", b"ace-learn"}
 CONNECT_S, MOST_CONNECTIONS, KEPT_CONNECTIONS = 10.0, 1000, 100
 log = logging.getLogger("ace.proxy")
+
+
+class Listener(Protocol):
+    """Is told what the provider answers, as it comes."""
+
+    def begin(self, status: int, headers: Headers) -> None: ...
+
+    def take(self, chunk: bytes) -> None: ...
+
+    def end(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,7 @@ class Outgoing:
     headers: Headers
     body: bytes
     added: Headers = ()
+    listener: Listener | None = None
 
 
 class Upstream:
@@ -79,8 +91,14 @@ class Upstream:
             kept = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in ONE_CONNECTION]
             start = {"type": "http.response.start", "status": response.status_code}
             await send({**start, "headers": [*kept, *outgoing.added]})
+            if outgoing.listener:
+                outgoing.listener.begin(response.status_code, response.headers.raw)
             async for chunk in response.aiter_raw():
+                if outgoing.listener:
+                    outgoing.listener.take(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if outgoing.listener:
+                outgoing.listener.end()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await response.aclose()

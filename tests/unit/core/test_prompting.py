@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ace.core.prompting import BEGIN, END, LONGEST_TASK, Dialect, framed, understand
+from ace.core.prompting import BEGIN, END, LONGEST_TASK, Dialect, cited, framed, understand
 from ace.core.splicing import apply, elements, members, whole
 from tests.playbooks import bullet
 
@@ -167,3 +167,9 @@ def test_members_and_elements_stand_where_they_are_said_to(value: Any, indent: i
         assert found == value == {name: span.value for name, span in members(text, at).items()}
     if isinstance(value, list):
         assert [json.loads(text[span.begin : span.end]) for span in elements(text, at)] == value
+
+
+def test_an_answer_cites_the_bullets_whose_ids_it_names() -> None:
+    one, two = bullet("Check units."), bullet("Round last.")
+    assert cited([one, two], f"5.44 kg, as [{two.id}] says") == [two.id]
+    assert cited([one, two], "5.44 kg") == []
