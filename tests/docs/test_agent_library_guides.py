@@ -73,7 +73,7 @@ def test_the_commands_of_the_guide_for_claude_code_work(server: Server, tmp_path
         env = {**environment(tmp_path, provider.url), **ours}
         first, second, _ = blocks("claude", "bash")
         for line in first.splitlines():
-            words = [*shlex.split(line, comments=True)[1:], "--url", server.url, "--patience", "60"]
+            words = [*shlex.split(line, comments=True)[1:], "--url", server.url, "--patience", "29"]
             done = nursery().run(*words, cwd=project, env=env)
             assert done.returncode == 0 and "+" in done.stdout, done.stderr
         claude(project, TASK, env)

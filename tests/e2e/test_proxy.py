@@ -283,6 +283,7 @@ def test_a_stock_script_learns_by_its_base_url_alone(
     """It works as it always did, nobody reports anything, a reflector comes by: there is a lesson."""
     with ScriptedLLM(taught_by) as reflector:
         own = {"ACE_PROXY_SETTLE_S": "0", "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": reflector.url}
+        own["ACE_REVIEW"] = "screens"  # else a lesson nobody has judged waits for a person
         with proxying(tmp_path, running_provider.url, models_dir, **own) as server:
             with openai.OpenAI(base_url=f"{server.url}/proxy/{MINE}/v1", api_key=SECRET, max_retries=0) as client:
                 use_a_scale(client, provider)
