@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     proxy_settle_s: float = Field(30, ge=0, description="seconds in which a report takes the place of such an episode")
     proxy_timeout_s: float = Field(600, gt=0, description="seconds a provider behind the proxy may be silent")
     proxy_max_body_bytes: int = Field(64_000_000, ge=1, description="a larger body to the proxy is refused unread")
+    api_key: SecretStr | None = Field(None, description="the key that `ace mcp --url` sends to a server")
     domain_rate_limit: str | None = Field(None, description="requests per domain, such as '600/minute'; default: none")
     wrong_key_rate_limit: str = Field("10/minute", description="wrong API keys per address before 429")
     rate_limit_storage: str = Field("memory://", description="memory:// (each process by itself) or redis://host")

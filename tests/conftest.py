@@ -111,12 +111,17 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests in one process, so that they share its servers; unit tests share nothing, and go anywhere."""
+    """A file's tests in one process, so that they share its servers; unit tests share nothing, and go anywhere.
+
+    The files in tests/agents share one server between them.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
+            if file.startswith("tests/agents/"):
+                return "tests/agents/"
             return nodeid if file.startswith("tests/unit/") else file
 
     return ByFile(config, log)

@@ -1,8 +1,8 @@
 """A shop whose model knows a shelf only once a bullet tells it, so that a playbook that works is seen in the answers.
 
 Asked "Where is lamp 17?", it says "unknown", unless it reads "Every lamp stands on shelf L4."; then it says that, and
-cites the bullet. Asked to reflect on an answer whose truth it is told, it writes that sentence. `clerk` speaks DSPy's
-chat format, and JSON where a schema is asked for; `caller` converses, and calls tools.
+cites the bullet. Asked to reflect on an answer whose truth it is told, it writes that sentence. It speaks DSPy's chat
+format, JSON, and plainly, as an agent that calls tools.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ def rule(kind: str) -> str:
     return f"Every {kind} stands on shelf {SHELVES[kind]}."
 
 
-def clerk(request: ChatRequest) -> str:
+def clerk(request: ChatRequest) -> Reply | str:
     """What the model says."""
     asked = request.schema["properties"] if request.schema else {}
     if "lessons" in asked:
         return reflected(request)
+    if "[[ ##" not in request.prompt and "JSON object" not in request.prompt:
+        return conversed(request)
     kind = re.findall(r"(lamp|rope|soap) \d+", request.messages[-1]["content"])[-1]
     known = next((one for one in RULE.findall(request.prompt) if one[1] == kind), None)
     own, shelf = (known[0], known[2]) if known else ("", UNKNOWN)
@@ -34,10 +36,8 @@ def clerk(request: ChatRequest) -> str:
     return written(request, {**turn(request, shelf), **said}, shelf)
 
 
-def caller(request: ChatRequest) -> Reply | str:
-    """The same model in a conversation, where it may call tools: it looks where it thinks it is, and answers."""
-    if request.schema and "lessons" in request.schema["properties"]:
-        return reflected(request)
+def conversed(request: ChatRequest) -> Reply:
+    """In a conversation, where it may call tools: it looks where it thinks it is, and answers."""
     asked = [one for one in request.messages if one["role"] == "user"][-1]
     kind = re.findall(r"(lamp|rope|soap) \d+", str(asked["content"]))[-1]
     own, shelf = next(((own, shelf) for own, of, shelf in RULE.findall(request.prompt) if of == kind), ("", UNKNOWN))

@@ -24,6 +24,7 @@ from ace.cli import (
     journal,
     keys,
     manual,
+    mcp,
     models,
     playbook,
     refine,
@@ -60,6 +61,7 @@ runs.register(app)
 report.register(app)
 serve.register(app)
 worker.register(app)
+mcp.register(app)
 history.register(app)
 evidence.register(app)
 guardrail.register(app)

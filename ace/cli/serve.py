@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ from ace.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ace.config import Settings
+
+NO_MCP = "no /mcp: pip install 'ace-playbook-server[mcp]'"
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +24,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="default: ACE_PORT, 8000")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="server processes; default: ACE_WORKERS, 1")] = None,
 ) -> None:
-    """Serve the HTTP API, its documentation at /docs, and /metrics, until told to stop.
+    """Serve the HTTP API, its documentation at /docs, MCP at /mcp, and /metrics, until told to stop.
 
     Without API keys (`ace keys create --role admin`) it listens on this machine alone.
 
@@ -32,7 +35,8 @@ def serve(
     config.hand_down(host=host, port=port, workers=workers)
     settings = config.get_settings()
     _check(settings)
-    typer.echo(f"ace: http://{settings.host}:{settings.port}  (API: /docs, metrics: /metrics)", err=True)
+    doors = "API: /docs, metrics: /metrics, " + ("MCP: /mcp" if find_spec("mcp") else NO_MCP)
+    typer.echo(f"ace: http://{settings.host}:{settings.port}  ({doors})", err=True)
     _run(settings)
 
 

@@ -32,6 +32,12 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """An entry as the interface shows it."""
+    return {"seq": entry.seq, "at": timestamp(entry.at), "kind": entry.kind, "body": entry.body,
+            "previous": entry.previous, "hash": entry.hash}  # fmt: skip
+
+
 def entry_hash(previous: str, domain_id: str, seq: int, at: datetime, kind: str, body: dict[str, Any]) -> str:
     return digest(canonical([previous, domain_id, seq, timestamp(at), kind, body]))
 

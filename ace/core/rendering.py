@@ -9,7 +9,7 @@ The paper's format, with counters and sections, is `render_playbook`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Protocol
 
@@ -51,14 +51,22 @@ def render_context(bullets: Iterable[Readable]) -> str:
 
 def render_playbook(bullets: Iterable[Bullet]) -> str:
     """A whole playbook in the paper's text format: `[id] helpful=H harmful=R :: text` under section headings."""
+    return "\n\n".join(f"## {section}\n{lines}" for section, lines in _sections(bullets))
+
+
+def render_markdown(domain_id: str, bullets: Iterable[Bullet]) -> str:
+    """The same for people and agents who read Markdown. A bullet begins with its id, so none can end the fence."""
+    parts = [f"## {section}\n\n```text\n{lines}\n```\n" for section, lines in _sections(bullets)]
+    return "\n".join([f"# Playbook of {domain_id}\n", *(parts or ["Nothing has been learned yet.\n"])])
+
+
+def _sections(bullets: Iterable[Bullet]) -> Iterator[tuple[str, str]]:
     by_section = sorted(bullets, key=lambda bullet: (bullet.section, bullet.id))
-    parts = []
     for section, members in groupby(by_section, key=lambda bullet: bullet.section):
-        lines = [
+        lines = (
             f"[{b.id}] helpful={b.helpful_count} harmful={b.harmful_count} :: {one_line(b.content)}" for b in members
-        ]
-        parts.append("\n".join([f"## {section.value.upper()}", *lines]))
-    return "\n\n".join(parts)
+        )
+        yield section.value.upper(), "\n".join(lines)
 
 
 def estimate_tokens(text: str) -> int:

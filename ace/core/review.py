@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
+from ace.core.journal import timestamp
 from ace.core.screening import screen
 from ace.errors import Conflict
 from ace.models.insight import Insight
@@ -64,6 +67,21 @@ def needs_review(
     unsure = insight.source != SourceClass.TEMPLATE and insight.confidence < confidence_min
     doubts = [f"confidence: {insight.confidence:.2f} is below {confidence_min:.2f}"] if unsure else []
     return (*(f"screen: {name}" for name in screened), *doubts, *(f"contradicts: {own}" for own in contradicts))
+
+
+def item_to_json(item: ReviewItem) -> dict[str, Any]:
+    """An item as the interface shows it."""
+    insight = item.insight
+    return {"id": item.id, "domain": item.domain_id, "state": item.state, "content": insight.content,
+            "section": insight.section, "source": insight.source, "confidence": insight.confidence,
+            "reasons": list(item.reasons), "episode_id": item.episode_id, "task_id": item.task_id, "model": item.model,
+            "principal": item.principal, "shown": list(item.shown), "created_at": _time(item.created_at),
+            "decided_at": _time(item.decided_at), "decided_by": item.decided_by, "decision": item.decision,
+            "bullet_id": item.bullet_id}  # fmt: skip
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def is_only_unsure(item: ReviewItem) -> bool:

@@ -7,6 +7,7 @@ advice      1-8,000 characters after normalising; no NUL, no lone surrogate
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ace.errors import InvalidInput
 from ace.models.insight import Delta
@@ -14,7 +15,9 @@ from ace.models.playbook import normalise
 
 MAX_ADVICE_CHARS = 8_000
 DOMAIN_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
+MAX_DEPTH = 32  # levels of a JSON value
 _DOMAIN = re.compile(DOMAIN_PATTERN)
+_HALF = re.compile("[\ud800-\udfff\0]")
 
 
 def check_domain(domain_id: str) -> str:
@@ -34,6 +37,21 @@ def check_text(field: str, text: str, limit: int = MAX_ADVICE_CHARS) -> str:
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise InvalidInput(field, "holds a NUL or a lone surrogate", "Send valid text without them")
     return text
+
+
+def check_texts(value: Any, field: str, depth: int = 0) -> None:
+    """Raises InvalidInput naming the first text in a JSON value that cannot be stored."""
+    if depth > MAX_DEPTH:
+        raise InvalidInput("body", "is nested too deeply", f"Nest at most {MAX_DEPTH} levels")
+    if isinstance(value, str) and _HALF.search(value):
+        raise InvalidInput(field, "holds a NUL or half a character (a lone surrogate)", "Send valid text")
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            check_texts(item, f"{field}[{number}]", depth + 1)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            check_texts(name, "a field's name", depth + 1)
+            check_texts(item, name, depth + 1)
 
 
 def check_delta(delta: Delta) -> Delta:

@@ -128,5 +128,5 @@ def _step(used: Used) -> dict[str, str]:
 
 
 def _plain(text: str, limit: int) -> str:
-    """Short enough to be reported, and without secrets."""
-    return short(hide(text), limit).replace("\0", "")
+    """Short enough to be reported, and without secrets; of a huge text only what is near its ends is looked at."""
+    return short(hide(short(text, 2 * limit)), limit).replace("\0", "")

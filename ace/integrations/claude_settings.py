@@ -19,7 +19,7 @@ from ace.utils.files import write_atomic
 
 Json = dict[str, Any]
 EVENTS: Mapping[str, Json] = {
-    "UserPromptSubmit": {"timeout": 5},
+    "UserPromptSubmit": {"timeout": 30},
     "Stop": {"timeout": 60, "async": True},
     "SessionEnd": {"timeout": 60, "async": True},
 }

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ace.core.sampling import batches, shuffled
-from ace.errors import BudgetExhausted, Forbidden, InvalidInput
+from ace.errors import BudgetExhausted, InvalidInput
 from ace.integrations.dspy_program import WithPlaybook, worded
 from ace.integrations.needs import needs
 from ace.sdk.learner import Learner
@@ -211,11 +211,8 @@ class ACE(Teleprompter):  # type: ignore[misc]  # DSPy ships no types
         best = max(done.validations, key=lambda one: (one.score, -one.epoch), default=None)
         if best is None:
             return
-        try:
-            reason = f"{done.run}: epoch {best.epoch} validated best, {best.score:g} %"
-            done.kept = best if learner.go_back(done.run, best.position, reason) else None
-        except Forbidden as error:
-            log.warning("program_not_rolled_back", extra={"domain": self.playbook.domain, "error": str(error)})
+        reason = f"{done.run}: epoch {best.epoch} validated best, {best.score:g} %"
+        done.kept = best if learner.go_back(done.run, best.position, reason) else None
 
     def _writer(self) -> Any:
         return self.reflection_lm or (dspy.settings.lm if self.playbook.app else None)

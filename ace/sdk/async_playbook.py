@@ -40,7 +40,7 @@ class AsyncPlaybook:
         app: App | None = None,
     ) -> None:
         self.domain = check_domain(domain)
-        self._door = _door(url, key, timeout, attempts, app)
+        self._door = open_door(url, key, timeout=timeout, attempts=attempts, app=app)
 
     async def context(
         self,
@@ -150,7 +150,15 @@ class InThreads:
         """Nothing is held that others do not share."""
 
 
-def _door(url: str | None, key: str | None, timeout: float, attempts: int, app: App | None) -> InThreads | AsyncRemote:
+def open_door(
+    url: str | None = None,
+    key: str | None = None,
+    *,
+    timeout: float = TIMEOUT_S,
+    attempts: int = ATTEMPTS,
+    app: App | None = None,
+) -> InThreads | AsyncRemote:
+    """What carries calls out: in this process, or at the server of that address."""
     if url is None:
         return InThreads(app)
     from ace.sdk.remote import Address, AsyncRemote

@@ -8,6 +8,12 @@ bullets    GET  /v1/domains/{d}/bullets                reads
 search     GET  /v1/domains/{d}/search                 reads
 worth      GET  /v1/domains/{d}/worth                  reads
 episode    GET  /v1/domains/{d}/episodes/{id}          reads
+bullet     GET  /v1/domains/{d}/bullets/{id}           reads
+evidence   GET  /v1/domains/{d}/bullets/{id}/evidence  reads
+history    GET  /v1/domains/{d}/bullets/{id}/history   reads
+reviews    GET  /v1/domains/{d}/reviews                reads
+approve    POST /v1/domains/{d}/reviews/{id}/approve   once, by its Idempotency-Key
+reject     POST /v1/domains/{d}/reviews/{id}/reject    once, by its Idempotency-Key
 journal    GET  /v1/domains/{d}/journal                reads
 roll_back  POST /v1/domains/{d}/rollback               once, by its Idempotency-Key
 """
@@ -25,9 +31,10 @@ from ace.errors import InvalidInput
 from ace.models.evidence import Worth
 from ace.models.insight import Insight
 from ace.models.playbook import Bullet, PlaybookStage, Section, Traffic
+from ace.models.review import ReviewState
 from ace.models.task import Step
 from ace.sdk import values
-from ace.sdk.values import Context, Found, Journal, Learned, Progress, Reported
+from ace.sdk.values import Context, Found, Journal, Learned, Progress, Reported, Reviewed
 
 T = TypeVar("T")
 MAX_K, MAX_PAGE, MAX_QUERY = 100, 500, 2000
@@ -35,11 +42,12 @@ MAX_K, MAX_PAGE, MAX_QUERY = 100, 500, 2000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call(Generic[T]):
-    """`given` is the body of a POST, the query of a GET. `once` makes a repetition the same request."""
+    """`given` is the body of a POST, the query of a GET, `own` the id in it; `once` makes a repetition the same."""
 
     name: str
     domain: str
     path: str
+    own: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
     posts: bool = False
     once: str | None = None
@@ -112,8 +120,57 @@ def worth(domain: str) -> Call[Worth]:
 
 def episode(domain: str, episode_id: str) -> Call[Progress]:
     """How far a report has come."""
-    own = {"episode_id": episode_id}
-    return Call(name="episode", domain=domain, path=f"episodes/{quote(episode_id, safe='')}", read=_progress, given=own)
+    return Call(name="episode", domain=domain, path=f"episodes/{quote(episode_id, safe='')}", own=episode_id,
+                read=_progress)  # fmt: skip
+
+
+def bullet(domain: str, bullet_id: str) -> Call[Bullet]:
+    """One bullet as it is now."""
+    path = f"bullets/{_part('bullet_id', bullet_id)}"
+    return Call(name="bullet", domain=domain, path=path, own=bullet_id, read=values.bullet)
+
+
+def evidence(domain: str, bullet_id: str) -> Call[dict[str, Any]]:
+    """What speaks for a bullet and against it."""
+    path = f"bullets/{_part('bullet_id', bullet_id)}/evidence"
+    return Call(name="evidence", domain=domain, path=path, own=bullet_id, read=dict)
+
+
+def history(domain: str, bullet_id: str) -> Call[list[dict[str, Any]]]:
+    """All that the journal says of a bullet."""
+    path = f"bullets/{_part('bullet_id', bullet_id)}/history"
+    return Call(name="history", domain=domain, path=path, own=bullet_id, read=list)
+
+
+def reviews(domain: str, state: ReviewState | str | None, limit: int, after: str) -> Call[list[Reviewed]]:
+    """What waits for a person and what was decided, those that came first in front."""
+    if "\0" in after:
+        raise InvalidInput("cursor", "is not one of ours", "Give `next` of the page before, as it was")
+    asked = {"state": state and _one_of(ReviewState, "state", state), "limit": _page(limit), "cursor": after}
+    return Call(name="reviews", domain=domain, path="reviews", given=_said(asked), read=values.reviews)
+
+
+def approve(domain: str, review_id: str, content: str | None) -> Call[Reviewed]:
+    """Merge what waits, as it is or in other words."""
+    return _decision("approve", domain, review_id, {"content": content})
+
+
+def reject(domain: str, review_id: str, reason: str) -> Call[Reviewed]:
+    """Turn down what waits."""
+    return _decision("reject", domain, review_id, {"reason": reason})
+
+
+def _decision(name: str, domain: str, review_id: str, said: Mapping[str, Any]) -> Call[Reviewed]:
+    path = f"reviews/{_part('review_id', review_id)}/{name}"
+    return Call(name=name, domain=domain, path=path, own=review_id, given=_said(said), posts=True,
+                once=uuid.uuid4().hex, read=Reviewed.from_json)  # fmt: skip
+
+
+def _part(name: str, own: str) -> str:
+    """An id of ours as a part of an address. Raises InvalidInput for what would lead to another."""
+    if not own.strip(".") or "/" in own:
+        raise InvalidInput(name, f"{own!r} is no id", "Give it as it was given to you")
+    return quote(own, safe="")
 
 
 def journal(domain: str, after: int, limit: int) -> Call[Journal]:

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ace.bootstrap import App
-from ace.core.journal import timestamp
+from ace.core.journal import entry_to_json
 from ace.core.ports import BulletFilter
+from ace.core.review import item_to_json
 from ace.core.validation import check_delta, check_text
 from ace.errors import InvalidInput, NotFound
 from ace.models.insight import Delta, Insight, Tag
 from ace.models.playbook import Bullet, PlaybookStage, Section, Traffic
+from ace.models.review import ReviewState
 from ace.sdk.calls import Call
 from ace.utils.episode_report import MAX_QUERY_CHARS, EpisodeReport, to_episode
 
@@ -38,7 +40,7 @@ class Embedded:
 
     def send(self, call: Call[T]) -> T:
         """The answer. Raises what the services raise."""
-        given = {**call.given, "once": call.once} if call.once else call.given
+        given = {**call.given, **{name: value for name, value in (("once", call.once), ("own", call.own)) if value}}
         return call.read(HERE[call.name](self.app, call.domain, given))
 
     def close(self) -> None:
@@ -104,7 +106,7 @@ def _worth(app: App, domain: str, given: Given) -> Any:
 
 
 def _episode(app: App, domain: str, given: Given) -> Any:
-    own = given["episode_id"]
+    own = given["own"]
     found = app.episodes.status(domain, own) if "\0" not in own else None
     if found is None:
         raise NotFound(f"There is no episode {own[:80]} in this domain.")
@@ -112,10 +114,44 @@ def _episode(app: App, domain: str, given: Given) -> Any:
             "error": found.error, "result": json.loads(found.result) if found.result else None}  # fmt: skip
 
 
+def _bullet(app: App, domain: str, given: Given) -> Any:
+    own = given["own"]
+    found = app.store.get(domain, own) if "\0" not in own else None
+    if found is None:
+        raise NotFound(f"There is no bullet {own[:80]} in this domain.")
+    return _shown(found)
+
+
+def _evidence(app: App, domain: str, given: Given) -> Any:
+    stage = _bullet(app, domain, given)["stage"]
+    found = app.appraisal.bullet(domain, given["own"]).to_json()
+    return {"domain": domain, "bullet_id": given["own"], "stage": stage, **found}
+
+
+def _history(app: App, domain: str, given: Given) -> Any:
+    _bullet(app, domain, given)
+    return [entry_to_json(one) for one in app.store.history(domain, given["own"])]
+
+
+def _reviews(app: App, domain: str, given: Given) -> Any:
+    state = ReviewState(given["state"]) if "state" in given else None
+    found = app.reviews.list(domain, state, limit=given["limit"], after=given["cursor"])
+    return {"reviews": [item_to_json(one) for one in found]}
+
+
+def _approve(app: App, domain: str, given: Given) -> Any:
+    key, content = f"http/{given['once']}", given.get("content")
+    return item_to_json(app.reviews.approve(domain, given["own"], by="local", content=content, key=key))
+
+
+def _reject(app: App, domain: str, given: Given) -> Any:
+    key = f"http/{given['once']}"
+    return item_to_json(app.reviews.reject(domain, given["own"], given["reason"], by="local", key=key))
+
+
 def _journal(app: App, domain: str, given: Given) -> Any:
     found, head = app.store.entries(domain, **given), app.store.head(domain).seq
-    listed = [{"seq": one.seq, "at": timestamp(one.at), "kind": one.kind, "body": one.body, "previous": one.previous,
-               "hash": one.hash} for one in found]  # fmt: skip
+    listed = [entry_to_json(one) for one in found]
     return {"entries": listed, "head": head, "next": found[-1].seq if found and found[-1].seq < head else None}
 
 
@@ -136,6 +172,12 @@ HERE: dict[str, Callable[[App, str, Given], Any]] = {
     "search": _search,
     "worth": _worth,
     "episode": _episode,
+    "bullet": _bullet,
+    "evidence": _evidence,
+    "history": _history,
+    "reviews": _reviews,
+    "approve": _approve,
+    "reject": _reject,
     "journal": _journal,
     "roll_back": _roll_back,
 }

@@ -7,6 +7,7 @@ at a server        the ace-reflector there                         `patience_s` 
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ace.core.journal import written_by
-from ace.errors import InvalidInput, NotFound, Outage
+from ace.errors import Forbidden, InvalidInput, NotFound, Outage
 from ace.sdk.calls import MAX_PAGE
 from ace.sdk.playbook import Playbook
 from ace.sdk.values import Progress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ace.bootstrap import App
 
 POLL_S = 0.5
+log = logging.getLogger("ace.sdk")
 
 
 class Learner:
@@ -64,12 +66,18 @@ class Learner:
             return False
 
     def go_back(self, run: str, position: int, reason: str) -> bool:
-        """Make the playbook what it was at a position, if all that was written since is of episodes `run:…`."""
+        """Make the playbook what it was at a position, if all that was written since is of episodes `run:…`.
+
+        False when it was left as it is: others wrote to it, nobody did, or the key may not roll back.
+        """
         written = list(self._entries(position))
         if not written or not all(written_by(f"{run}:", entry["body"]) for entry in written):
             return False
-        self._playbook.roll_back(position, reason, once=f"{run}:back")
-        return True
+        try:
+            return bool(self._playbook.roll_back(position, reason, once=f"{run}:back"))
+        except Forbidden as error:
+            log.warning("playbook_not_rolled_back", extra={"domain": self._playbook.domain, "error": str(error)})
+            return False
 
     def _reflect(self, app: App, episode_id: str) -> None:
         from ace.services.intake import reflect_on

@@ -112,8 +112,7 @@ def request(call: Call[Any]) -> dict[str, Any]:
     """The request that makes the call."""
     url = f"/v1/domains/{call.domain}/{call.path}"
     if not call.posts:
-        query = {name: value for name, value in call.given.items() if name != "episode_id"}
-        return {"method": "GET", "url": url, "params": query}
+        return {"method": "GET", "url": url, "params": dict(call.given)}
     headers = {"Idempotency-Key": call.once} if call.once else {}
     return {"method": "POST", "url": url, "json": dict(call.given), "headers": headers}
 

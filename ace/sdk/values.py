@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from ace.models.evidence import Worth
 from ace.models.plan import InsightOutcome, Outcome
-from ace.models.playbook import Bullet, Origin, PlaybookStage, Section
+from ace.models.playbook import Bullet, Origin, PlaybookStage, Section, SourceClass
+from ace.models.review import ReviewState
 from ace.models.run import Interval
 
 Json = Mapping[str, Any]
@@ -116,6 +117,39 @@ class Found:
     similarity: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reviewed:
+    """An insight that waits for a person, or what was decided about it and why.
+
+    Its `id` is also that of the bullet that it would be; `bullet_id` is the bullet it became, or was merged into.
+    """
+
+    id: str
+    domain: str
+    state: ReviewState
+    content: str
+    section: Section
+    source: SourceClass
+    confidence: float
+    reasons: tuple[str, ...]
+    episode_id: str
+    task_id: str | None
+    model: str | None
+    principal: str | None
+    shown: tuple[str, ...]
+    created_at: str
+    decided_at: str | None
+    decided_by: str | None
+    decision: str | None
+    bullet_id: str | None
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        words = {"state": ReviewState(data["state"]), "section": Section(data["section"]),
+                 "source": SourceClass(data["source"])}  # fmt: skip
+        return cls(**{**data, **words, "reasons": tuple(data["reasons"]), "shown": tuple(data["shown"])})
+
+
 def bullet(data: Json) -> Bullet:
     """A bullet as the interface lists it; what it adds is passed over."""
     own = {name: data[name] for name in ("id", "content", "helpful_count", "harmful_count")}
@@ -131,6 +165,11 @@ def bullets(data: Json) -> list[Bullet]:
 def found(data: Json) -> list[Found]:
     """What a search found, the nearest first."""
     return [Found(bullet=bullet(one), similarity=one["similarity"]) for one in data["bullets"]]
+
+
+def reviews(data: Json) -> list[Reviewed]:
+    """A page of them."""
+    return [Reviewed.from_json(one) for one in data["reviews"]]
 
 
 def worth(data: Json) -> Worth:

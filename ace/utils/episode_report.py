@@ -26,6 +26,8 @@ VERIFIERS = {
 }
 """Who says whether the answer was right, in the words of the interface."""
 
+Verifier = Literal["exact_match", "test", "human", "error", "environment", "llm_judge"]
+
 WORDS: dict[str, Any] = {"pattern": r"[^\s\x1c-\x1f\x85]"}  # told to the caller; what is blank is refused further in
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
@@ -50,7 +52,7 @@ class OutcomeIn(Strict):
     """What came of the answer, and who says so."""
 
     correct: bool | None = Field(None, strict=True, description="null: nobody can tell")
-    verifier: Literal["exact_match", "test", "human", "error", "environment", "llm_judge"] | None = None
+    verifier: Verifier | None = None
     expected: str | None = Field(None, max_length=MAX_QUERY_CHARS, description="the right answer, where it is known")
     detail: str = Field("", max_length=MAX_QUERY_CHARS, description="test output, an error's text, a remark")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from structlog.types import EventDict, Processor
 
 DEPTH = 6
-QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
+QUIET = ("mcp", "httpx", "httpcore", "urllib3", "asyncio", "LiteLLM", "dspy", "opentelemetry", "alembic")
 COMPONENTS = {"ace.stage_manager": "stage_manager", "ace.ops.stage_manager": "stage_manager",
               "ace.workers.reflection": "reflector", "ace.workers.embedding": "embeddings",
               "ace.web": "server", "ace.server": "server", "granian": "server", "_granian": "server"}  # fmt: skip

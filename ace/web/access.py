@@ -52,14 +52,18 @@ class Gate:
 
     def visit(self, request: Request, token: str | None, role: Role, domain_id: str) -> Principal:
         """The same for a key that came as X-ACE-Key, because `Authorization` is somebody else's."""
+        self.not_from_a_page(request)
         here = self.local(request)
-        origin = request.headers.get("origin")
-        if here is not None and origin is not None and urlsplit(origin).hostname not in LOCAL_NAMES:
-            raise Forbidden("Without API keys no page of another site may ask. Make a key: `ace keys create`.")
         if here is None and not token:
             raise Unauthenticated("No API key was given. Send it as `X-ACE-Key: ace_…`.")
         caller = here or self.trying(request, lambda: self._app.keys.authenticate(str(token).strip()))
         return self.admit(caller, role, domain_id)
+
+    def not_from_a_page(self, request: Request) -> None:
+        """Raises Forbidden while no key was ever made, and another site's page asks."""
+        origin = request.headers.get("origin")
+        if origin is not None and _host(origin) not in LOCAL_NAMES and self.local(request) is not None:
+            raise Forbidden("Without API keys no page of another site may ask. Make a key: `ace keys create`.")
 
     def admit(self, caller: Principal, role: Role, domain_id: str | None) -> Principal:
         """The caller, who may do this here. Raises Forbidden, NotFound, TooManyRequests, InvalidInput."""
@@ -109,6 +113,13 @@ def _local(request: Request) -> Principal:
     if request.url.hostname not in LOCAL_NAMES:
         raise Forbidden("Without API keys this server answers to localhost only. Make a key: `ace keys create`.")
     return Principal()
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
 
 
 def needs(role: Role) -> Callable[[F], F]:

@@ -28,6 +28,7 @@ from ace.web import (
     evidence,
     health,
     history,
+    mcp,
     otlp,
     reviews,
 )
@@ -52,7 +53,9 @@ def create(app: App | None = None) -> Asgi:
     proxy = routes.state.proxy = Proxy(ace, routes.state.gate)
     border = partial(Border, routes, deadline_s=settings.request_deadline_s, observe=ace.observe_request, dress=dress)
     spans = border(max_body=settings.otlp_max_body_bytes, check=otlp.check)
-    traced = TracedRequests(Fork(border(max_body=settings.max_body_bytes), {PREFIX: proxy}))
+    inside = border(max_body=settings.max_body_bytes)
+    routes.state.mcp = mcp.mount(routes, inside, max_body=settings.max_body_bytes)
+    traced = TracedRequests(Fork(inside, {PREFIX: proxy}))
     return Fork(traced, {otlp.PREFIX: spans})  # taking spans in makes none, or they would never end
 
 
@@ -99,8 +102,9 @@ def api(ace: App) -> FastAPI:
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     with made.state.ace.serving():
         yield
-    if proxy := getattr(made.state, "proxy", None):
-        await proxy.close()
+    for door in ("proxy", "mcp"):
+        if found := getattr(made.state, door, None):
+            await found.close()
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from ace.bootstrap import App
-from ace.core.journal import timestamp
+from ace.core.journal import entry_to_json, timestamp
 from ace.core.ports import BulletFilter
 from ace.core.validation import check_text
 from ace.errors import InvalidInput, NotFound
@@ -17,7 +17,6 @@ from ace.services.stewardship import Move
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
 from ace.web.described import CONFLICT
-from ace.web.domains import entry
 from ace.web.schemas import BulletOut, BulletPage, EntryOut, MoveRequest, OneBullet, SearchOut
 
 router = APIRouter(tags=["bullets"])
@@ -81,7 +80,7 @@ def history(domain: str, bullet_id: str, app: App) -> list[dict[str, Any]]:
     found = app.store.history(domain, name(bullet_id))
     if not any(one.kind == "add" for one in found):
         raise _missing(bullet_id)
-    return [entry(one) for one in found]
+    return [entry_to_json(one) for one in found]
 
 
 def _moving(move: Move) -> Any:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from ace.bootstrap import App
-from ace.core.journal import timestamp
+from ace.core.journal import entry_to_json
 from ace.models.access import Principal, Role
-from ace.models.journal import Entry
 from ace.models.playbook import PlaybookStage
 from ace.services.verification import verify
 from ace.web.access import needs, no_domain
@@ -60,7 +59,7 @@ def journal(
     found = app.store.entries(domain, after=after, limit=limit)
     head = app.store.head(domain).seq
     following = found[-1].seq if found and found[-1].seq < head else None
-    return {"entries": [entry(one) for one in found], "head": head, "next": following}
+    return {"entries": [entry_to_json(one) for one in found], "head": head, "next": following}
 
 
 @router.get("/v1/domains/{domain}/journal/verification", response_model=VerificationOut)
@@ -68,12 +67,6 @@ def journal(
 def verification(domain: str, app: App) -> dict[str, Any]:
     """Follow the hash chain and the anchors, replay the journal, and compare with the stored playbook."""
     return {"domain": domain, **verify(domain, app.store, app.anchoring.read()).to_json()}
-
-
-def entry(found: Entry) -> dict[str, Any]:
-    """A journal entry as the interface shows it."""
-    return {"seq": found.seq, "at": timestamp(found.at), "kind": found.kind, "body": found.body,
-            "previous": found.previous, "hash": found.hash}  # fmt: skip
 
 
 def _domain(app: App, domain: str, counted: dict[PlaybookStage, int]) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from ace.bootstrap import App
-from ace.core.journal import timestamp
+from ace.core.review import item_to_json
 from ace.errors import InvalidInput
 from ace.models.access import Principal, Role
-from ace.models.review import ReviewItem, ReviewState
+from ace.models.review import ReviewState
 from ace.web.access import needs
 from ace.web.context import IdempotencyKey, http_key
 from ace.web.described import CONFLICT
@@ -35,14 +34,14 @@ def list_reviews(
         raise InvalidInput("cursor", "is not one of ours", "Send `next` of the page before, as it was")
     found = app.reviews.list(domain, state, limit=limit, after=cursor)
     following = found[-1].id if len(found) == limit else None
-    return {"reviews": [_shown(item) for item in found], "counts": app.reviews.counts(domain), "next": following}
+    return {"reviews": [item_to_json(item) for item in found], "counts": app.reviews.counts(domain), "next": following}
 
 
 @router.get("/v1/domains/{domain}/reviews/{review_id}", response_model=ReviewOut)
 @needs(Role.REVIEW)
 def one_review(domain: str, review_id: str, app: App) -> dict[str, Any]:
     """One item, with the reasons it waits for."""
-    return _shown(app.reviews.get(domain, review_id))
+    return item_to_json(app.reviews.get(domain, review_id))
 
 
 @router.post("/v1/domains/{domain}/reviews/{review_id}/approve", response_model=ReviewOut, responses=CONFLICT)
@@ -53,7 +52,7 @@ def approve(
     """Merge the insight, as it is or in the words of `content`. Decided before: 409."""
     by = caller.key_id or "local"
     found = app.reviews.approve(domain, review_id, by=by, content=body.content, key=http_key(idempotency_key))
-    return _shown(found)
+    return item_to_json(found)
 
 
 @router.post("/v1/domains/{domain}/reviews/{review_id}/reject", response_model=ReviewOut, responses=CONFLICT)
@@ -63,7 +62,7 @@ def reject(
 ) -> dict[str, Any]:
     """Turn it down; the same advice is not proposed again. Decided before: 409."""
     by = caller.key_id or "local"
-    return _shown(app.reviews.reject(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
+    return item_to_json(app.reviews.reject(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
 
 
 @router.post("/v1/domains/{domain}/reviews/{review_id}/reopen", response_model=ReviewOut, responses=CONFLICT)
@@ -73,18 +72,4 @@ def reopen(
 ) -> dict[str, Any]:
     """Take a rejection back: it waits again. Not rejected: 409."""
     by = caller.key_id or "local"
-    return _shown(app.reviews.reopen(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))
-
-
-def _shown(item: ReviewItem) -> dict[str, Any]:
-    insight = item.insight
-    return {"id": item.id, "domain": item.domain_id, "state": item.state, "content": insight.content,
-            "section": insight.section, "source": insight.source, "confidence": insight.confidence,
-            "reasons": list(item.reasons), "episode_id": item.episode_id, "task_id": item.task_id, "model": item.model,
-            "principal": item.principal, "shown": list(item.shown), "created_at": _time(item.created_at),
-            "decided_at": _time(item.decided_at), "decided_by": item.decided_by, "decision": item.decision,
-            "bullet_id": item.bullet_id}  # fmt: skip
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else timestamp(datetime.fromtimestamp(seconds, UTC))
+    return item_to_json(app.reviews.reopen(domain, review_id, body.reason, by=by, key=http_key(idempotency_key)))

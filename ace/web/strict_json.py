@@ -7,10 +7,9 @@ import math
 import re
 from typing import Any, NoReturn
 
+from ace.core.validation import MAX_DEPTH, check_texts
 from ace.errors import InvalidInput
 
-MAX_DEPTH = 32
-_HALF = re.compile("[\ud800-\udfff\0]")
 _ESCAPED = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
@@ -29,7 +28,7 @@ def parse(body: bytes) -> Any:
     except ValueError as error:
         raise InvalidInput("body", f"holds a number nobody can use: {error}", "Send numbers of usual size") from None
     if b"\0" in body or _ESCAPED.search(body):
-        _check_texts(value)
+        check_texts(value, "body")
     return value
 
 
@@ -54,17 +53,3 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_number, parse_constant=_constant)
-
-
-def _check_texts(value: Any, field: str = "body", depth: int = 0) -> None:
-    if depth > MAX_DEPTH:
-        raise InvalidInput("body", "is nested too deeply", f"Nest at most {MAX_DEPTH} levels")
-    if isinstance(value, str) and _HALF.search(value):
-        raise InvalidInput(field, "holds a NUL or half a character (a lone surrogate)", "Send valid text")
-    if isinstance(value, list):
-        for number, item in enumerate(value):
-            _check_texts(item, f"{field}[{number}]", depth + 1)
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check_texts(name, "a field's name", depth + 1)
-            _check_texts(item, name, depth + 1)

@@ -57,7 +57,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, server: Server, models_dir
     with FakeProvider(script=coder) as provider:
         env = {**environment(home, provider.url), **ours}
         made = Session(project=project, env=env, place=place, lesson=place.taught(), answers=[], requests=[])
-        made.ace("claude", "install", "--domain", "my-project", "--url", server.url, "--patience", "60")
+        made.ace("claude", "install", "--domain", "my-project", "--url", server.url, "--patience", "29")
         made.answers.append(claude(project, TASK, env))
         made.answers.append(claude(project, f"Once more: {TASK}", env, "--continue"))
         made.requests.extend(seen.json for seen in provider.requests if seen.path.startswith("/v1/messages?"))

@@ -66,13 +66,13 @@ SHOWN_TO_ALL = {"ACE_CANARY": "0", "ACE_DROPOUT": "0", "ACE_HOLDOUT": "0"}
 
 
 @contextmanager
-def serving(home: Path, *options: str, **settings: str) -> Iterator[Server]:
+def serving(home: Path, *options: str, python: str = "", **settings: str) -> Iterator[Server]:
     """A server over `home`'s data; it is stopped, and its children with it, when the context ends."""
     port = free_port()
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACE_")}
     environment = {**inherited, "ACE_DATA_DIR": str(home / "data"), "ACE_ENV": "shadow", **SHOWN_TO_ALL, **settings}
     log = home / f"server-{port}.log"
-    command = [sys.executable, "-m", "ace", "serve", "--port", str(port), *options]
+    command = [sys.executable, *python.split(), "-m", "ace", "serve", "--port", str(port), *options]
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
     server = Server(f"http://127.0.0.1:{port}", process, environment, log)

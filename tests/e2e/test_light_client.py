@@ -71,3 +71,16 @@ def test_so_does_the_command(bare: str) -> None:
         1,
         "ace: typer is not installed. Run: pip install 'ace-playbook-server[server]'.\n",
     )
+
+
+def test_the_hook_of_claude_code_needs_no_more(bare: str) -> None:
+    """It goes as far as the network, and fails nobody."""
+    done = ran(f"""{bare}
+import io
+sys.argv = ["ace", "claude", "hook", "--url", "http://127.0.0.1:9", "--patience", "30"]
+sys.stdin = io.StringIO('{{"hook_event_name": "UserPromptSubmit", "session_id": "s", "prompt": "12 lb?"}}')
+from ace.__main__ import main
+main()
+""")
+    assert (done.returncode, done.stdout) == (0, "{}\n")
+    assert "The ACE server at http://127.0.0.1:9" in done.stderr and "not installed" not in done.stderr

@@ -38,44 +38,58 @@ def other(taught: Ace, tmp_path_factory: pytest.TempPathFactory) -> Ace:
 
 def kept(document: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What an import keeps."""
-    return [(one["id"], one["content"], one["section"], {**one["origin"], "source": ""}) for one in document["bullets"]]
+    return [(one["id"], one["content"], one["section"], {**one["origin"], "source": "", "foreign": []})
+            for one in document["bullets"]]  # fmt: skip
 
 
 def test_json_carries_a_playbook_to_another_installation(taught: Ace, other: Ace) -> None:
-    first = json.loads(taught("playbook", "export", "--domain", "d").stdout)
+    first = json.loads(taught("playbook", "export", "--domain", "d", "--all").stdout)
     file = other.home / "playbook.json"
-    told = taught.json("playbook", "export", "--domain", "d", "--out", str(file))
+    told = taught.json("playbook", "export", "--domain", "d", "--all", "--out", str(file))
     assert (told["bullets"], json.loads(file.read_text())) == (3, first)
 
     looked = other.json("playbook", "import", str(file), "--domain", "d", "--dry-run")
-    assert (looked["new"], looked["known"]) == (3, 0)
+    assert (looked["added"], looked["known"], looked["dry_run"]) == (3, 0, True)
+    assert [one["foreign_id"] for one in looked["outcomes"]] == [one["id"] for one in first["bullets"]]
+    assert "no playbook yet" in other("playbook", "show", "--domain", "d", code=2).stderr
     assert other.json("playbook", "import", str(file), "--domain", "d")["added"] == 3
-    second = json.loads(other("playbook", "export", "--domain", "d").stdout)
+    second = json.loads(other("playbook", "export", "--domain", "d", "--all").stdout)
     assert kept(second) == kept(first)
     assert {one["origin"]["source"] for one in second["bullets"]} == {"import"}
     assert {(one["stage"], one["helpful_count"]) for one in second["bullets"]} == {("shadow", 0)}
+    (place,) = second["bullets"][0]["origin"]["foreign"]
+    assert (place["format"], place["file"], place["id"]) == ("json", "playbook.json", first["bullets"][0]["id"])
+    assert place["details"] == {"domain": "d", "stage": "shadow", "source": "reflection"}
 
     again = other.json("playbook", "import", str(file), "--domain", "d")
     assert (again["added"], again["known"]) == (0, 3)
-    assert json.loads(other("playbook", "export", "--domain", "d").stdout) == second, "no entry, no vote"
+    assert json.loads(other("playbook", "export", "--domain", "d", "--all").stdout) == second, "no entry, no vote"
     home = taught.json("playbook", "import", str(file), "--domain", "d")
     assert (home["added"], home["known"]) == (0, 3)
     assert len(other.json("purge", "--domain", "d", "--source", "import", "--reason", "r")["quarantined"]) == 3
-    assert json.loads(other("playbook", "export", "--domain", "d").stdout)["bullets"] == []
+    assert json.loads(other("playbook", "export", "--domain", "d", "--all").stdout)["bullets"] == []
 
 
 def test_the_papers_text_is_taken_in_and_screened(ace: Ace) -> None:  # noqa: F811
     (ace.home / "paper.txt").write_text(TEXT)
     told = ace.json("playbook", "import", "paper.txt", "--domain", "paper")
     assert (told["bullets"], told["added"], told["held"]) == (3, 2, 1)
-    out = ace("playbook", "export", "--domain", "paper", "--as", "text").stdout
-    assert "## MISTAKE" in out
+    out = ace("playbook", "export", "--domain", "paper", "--as", "text", "--all").stdout
+    assert "## COMMON MISTAKES TO AVOID\n[mistake-" in out
     assert "helpful=0 harmful=0 :: Read the footnotes" in out
     (ace.home / "again.txt").write_text(out)
     assert ace.json("playbook", "import", "again.txt", "--domain", "paper")["known"] == 2
     assert "importing: 3/3" in ace("playbook", "import", "paper.txt", "--domain", "paper").stderr
     origin = ace.json("playbook", "show", "--domain", "paper")[0]["origin"]
-    assert (origin["source"], origin["episode_id"][:7]) == ("import", "import-")
+    assert (origin["source"], origin["episode_id"], origin["foreign"][0]["id"]) == (
+        "import",
+        told["import_id"],
+        "str-00001",
+    )
+    assert (
+        "from      paper, paper.txt, str-00001, +7 −1 there"
+        in ace("playbook", "show", told["outcomes"][0]["bullet"], "--domain", "paper").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +97,10 @@ def test_the_papers_text_is_taken_in_and_screened(ace: Ace) -> None:  # noqa: F8
     [
         pytest.param('{"bullets": [', "playbook, line 1: is not valid JSON", id="torn-json"),
         pytest.param('{"bullets": [{"content": ""}]}', "playbook, bullets[0].content: is empty", id="blank-bullet"),
-        pytest.param("## X\nhello", "playbook, line 2: is neither", id="no-bullet"),
+        pytest.param(
+            "## X\nhello", "playbook, bullets: are missing: there is none in what was read as markdown", id="prose"
+        ),
+        pytest.param("[a-1] x\n\n[b-2] helpful=", "playbook, line 3: is neither", id="no-bullet"),
         pytest.param("", "playbook: is empty", id="nothing"),
     ],
 )
@@ -104,10 +121,28 @@ def test_many_bullets_are_carried_in_chunks(ace: Ace) -> None:  # noqa: F811
 
 
 def test_markdown_and_the_past_can_be_exported(taught: Ace) -> None:
-    page = taught("playbook", "export", "--domain", "d", "--as", "markdown").stdout
+    page = taught("playbook", "export", "--domain", "d", "--to", "markdown", "--stage", "shadow", "--limit", "2").stdout
     assert page.startswith("# Playbook d, as of position 3\n")
-    then = json.loads(taught("playbook", "export", "--domain", "d", "--as-of", "1").stdout)
+    assert page.count("\n- [example-") == 2
+    then = json.loads(taught("playbook", "export", "--domain", "d", "--as-of", "1", "--all").stdout)
     assert (then["position"], len(then["bullets"])) == (1, 1)
+
+
+def test_what_is_proven_goes_out_and_the_rest_is_said(taught: Ace) -> None:
+    told = taught("playbook", "export", "--domain", "d")
+    assert json.loads(told.stdout)["bullets"] == []
+    assert told.stderr == "Not written: 3 in shadow. To write them too: --stage shadow, or --all.\n"
+
+
+def test_a_section_of_a_file_is_written_and_damaged_markers_stop_it(taught: Ace) -> None:
+    (taught.home / "AGENTS.md").write_text("# House rules\n")
+    words = ("playbook", "export", "--domain", "d", "--all", "--to", "agents-md")
+    assert "AGENTS.md: 3 bullets of d\n" in taught(*words).stdout
+    assert taught.json(*words)["changed"] is False
+    text = (taught.home / "AGENTS.md").read_text()
+    assert text.startswith("# House rules\n\n<!-- ace-playbook:begin d -->\n")
+    (taught.home / "AGENTS.md").write_text(text.replace("begin d", "begin"))
+    assert "AGENTS.md, line 3: is a marker that cannot be read" in taught(*words, code=2).stderr
 
 
 def test_a_search_finds_by_meaning_and_by_word(taught: Ace) -> None:

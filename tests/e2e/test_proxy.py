@@ -242,20 +242,28 @@ def test_what_passes_becomes_an_episode_by_itself(
     assert heard(server, own)["state"] == "queued"
 
 
-def test_an_agent_with_tools_is_heard_once_with_all_its_steps(server: Server, provider: FakeProvider) -> None:
-    before, script = kept(server), provider.says
+def use_a_scale(client: openai.OpenAI, provider: FakeProvider) -> None:
+    """A stock agent's loop: it asks, does what it is told, asks again with what came of it."""
+    script = provider.says
     provider.says = lambda seen: "3 kg" if len(seen.json["messages"]) > 2 else ToolCall(tool="scale")
-    messages = [USER]
+    messages: list[Any] = [USER]
     for _ in range(2):
-        said = ask(server, "chat/completions", {"messages": messages}).json()["choices"][0]["message"]
-        messages = [*messages, said, {"role": "tool", "tool_call_id": "call_1", "content": "error: no battery"}]
+        said = client.chat.completions.create(model="m", messages=messages).choices[0].message
+        result = {"role": "tool", "tool_call_id": "call_1", "content": "error: no battery"}
+        messages = [*messages, said.model_dump(exclude_none=True), result]
     provider.says = script
+
+
+def test_an_agent_with_tools_is_heard_once_with_all_its_steps(
+    server: Server, provider: FakeProvider, chat: openai.OpenAI
+) -> None:
+    before = kept(server)
+    use_a_scale(chat, provider)
     wait_until(lambda: kept(server) - before, 20)
     (own,) = kept(server) - before
-    assert len(kept(server) - before) == 1, "the call of the tool is a part of it"
-    episodes = EpisodeRepository(Database(f"sqlite:///{server.environment['ACE_DATA_DIR']}/ace.db"))
-    episode = episodes.get(MINE, own)
-    episodes._database.close()
+    database = Database(f"sqlite:///{server.environment['ACE_DATA_DIR']}/ace.db")
+    episode = EpisodeRepository(database).get(MINE, own)
+    database.close()
     assert episode is not None
     assert (episode.task.question, episode.trajectory.answer) == (TASK, "3 kg")
     assert [(step.tool, step.observation) for step in episode.trajectory.steps] == [("scale", "error: no battery")]
@@ -264,24 +272,27 @@ def test_an_agent_with_tools_is_heard_once_with_all_its_steps(server: Server, pr
 
 def taught_by(request: ChatRequest) -> Reply:
     """A model that reflects; whatever it is asked, it has one lesson."""
-    assert TASK in str(request.messages)
-    lesson = {"section": "strategy", "content": "Say the unit of every sum.", "confidence": 0.9}
+    assert TASK in str(request.messages) and "no battery" in str(request.messages)
+    lesson = {"section": "strategy", "content": "Look at the battery of a scale first.", "confidence": 0.9}
     return say(json.dumps({"tags": {}, "lessons": [lesson]}))
 
 
 def test_a_stock_script_learns_by_its_base_url_alone(
     tmp_path: Path, models_dir: Path, running_provider: FakeProvider, provider: FakeProvider
 ) -> None:
-    """It asks, nobody reports anything, a reflector comes by: the next prompt holds what was learned."""
+    """It works as it always did, nobody reports anything, a reflector comes by: there is a lesson."""
     with ScriptedLLM(taught_by) as reflector:
         own = {"ACE_PROXY_SETTLE_S": "0", "ACE_MODEL": "openai/clerk", "ACE_MODEL_BASE_URL": reflector.url}
+        own["ACE_REVIEW"] = "screens"  # else a lesson nobody has judged waits for a person
         with proxying(tmp_path, running_provider.url, models_dir, **own) as server:
             with openai.OpenAI(base_url=f"{server.url}/proxy/{MINE}/v1", api_key=SECRET, max_retries=0) as client:
-                client.chat.completions.create(model="m", messages=[USER])  # type: ignore[list-item]
+                use_a_scale(client, provider)
             wait_until(lambda: kept(server), 20)
             assert json.loads(server.ace("worker", "--once", "--json"))["done"] == 1
             learned = server.ask("GET", f"/v1/domains/{MINE}/bullets").json()["bullets"]
-            assert [(one["content"], one["stage"]) for one in learned] == [("Say the unit of every sum.", "shadow")]
+            assert [(one["content"], one["stage"]) for one in learned] == [
+                ("Look at the battery of a scale first.", "shadow")
+            ]
 
 
 def test_who_does_not_want_it_is_not_heard(server: Server, provider: FakeProvider) -> None:

@@ -382,6 +382,11 @@ def test_a_server_with_keys_asks_for_one(tmp_path: Path, models_dir: Path) -> No
             mine.learn([UNITS])
         with pytest.raises(NotFound):
             Playbook("b", url=server.url, key=key).context("t")
+        writes = json.loads(server.ace("keys", "create", "--role", "write", "--domain", "a", "--json"))["token"]
+        with Playbook("a", url=server.url, key=writes) as playbook, Learner(playbook) as learner:
+            playbook.learn([UNITS], episode_id="run:1")
+            assert not learner.go_back("run", 0, "a key that writes may not roll back")
+            assert len(playbook.bullets()) == 1
 
 
 @pytest.mark.parametrize("name", ["Playbook", "AsyncPlaybook"])

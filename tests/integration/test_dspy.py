@@ -128,6 +128,7 @@ def test_the_caller_sees_what_was_cited_and_records_the_outcome_later(playbook: 
     assert reported and reported.new and not program.record(prediction, correct=True, verifier="human").new
     with Learner(playbook, lm=dspy.settings.lm) as learner:
         learner.learn(reported.episode_id)
+    assert playbook.app and playbook.app.budgets.today("shelves").spent.tokens > 100
     assert [(one.helpful_count, one.harmful_count) for one in playbook.bullets(contains="Every lamp stands")] == [
         (1, 0)
     ]

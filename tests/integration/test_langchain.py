@@ -26,12 +26,12 @@ from ace.repositories.database import rest
 from ace.sdk.learner import Learner
 from ace.testing.llm import ScriptedLLM
 from ace.utils.faiss_index import get_faiss_manager
-from tests.shelves import SHELVES, UNKNOWN, caller, rule
+from tests.shelves import SHELVES, UNKNOWN, clerk, rule
 
 
 @pytest.fixture(scope="module")
 def llm() -> Iterator[ScriptedLLM]:
-    with ScriptedLLM(caller) as server:
+    with ScriptedLLM(clerk) as server:
         yield server
 
 

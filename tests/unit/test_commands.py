@@ -9,7 +9,12 @@ from ace.cli import app, manual, offers
 COMMANDS = list(manual.every(manual.top(app)))
 VERBS = [one for one in COMMANDS if not one.inner]
 NAMES = [" ".join(one.words) for one in COMMANDS]
-NO_JSON = {"ace serve", "ace models pull", "ace claude hook"}  # they run, or fetch; a hook's answer is JSON anyway
+NO_JSON = {
+    "ace serve",
+    "ace mcp",
+    "ace models pull",
+    "ace claude hook",
+}  # they run, or fetch; or JSON anyway
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)

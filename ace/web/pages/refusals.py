@@ -1,4 +1,4 @@
-"""Errors for people: a browser that opens a page is told in a page; everything else gets the problem document."""
+"""Errors for people: a browser that opens a page is told in a page; everything else in a document of its own kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ace.web import mcp
 from ace.web.border import Scope
 from ace.web.pages import frame
 from ace.web.problems import Problem
@@ -19,6 +20,8 @@ MACHINES = ("/v1", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/v
 def dressed(scope: Scope, problem: Problem) -> Response:
     """The problem as whoever asked can read it. Who is not signed in may do so."""
     request = Request(scope)
+    if request.url.path == mcp.PATH:
+        return mcp.told(problem)
     if not wants_page(request):
         return problem
     if problem.status_code == 401:
