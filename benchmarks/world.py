@@ -64,6 +64,20 @@ def vectors(n: int) -> Vectors:
     return made
 
 
+def mixed(n: int, real: int = 10_000) -> Vectors:
+    """The first `real` embeddings, and others mixed from two of them that are near each other: made in seconds."""
+    own, rng = vectors(min(n, real)), np.random.default_rng(0)
+    made = [own]
+    for start in range(len(own), n, PAGE):
+        one = own[rng.integers(0, len(own), min(PAGE, n - start))]
+        near = np.argpartition(-(one @ own.T), 20, axis=1)[:, :20]
+        other = own[near[np.arange(len(one)), rng.integers(0, 20, len(one))]]
+        share = rng.uniform(0.3, 0.7, (len(one), 1)).astype(np.float32)
+        rows = share * one + (1 - share) * other + 0.01 * rng.standard_normal(one.shape).astype(np.float32)
+        made.append(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    return np.concatenate(made)
+
+
 def playbook(n: int) -> PlaybookRepository:
     """A store whose domain DOMAIN holds the first `n` bullets; made once and kept."""
     file = HOME / f"playbook-{n}.db"
@@ -85,8 +99,9 @@ def _opened(file: Path) -> PlaybookRepository:
         return PlaybookRepository(require_head(Database(f"sqlite:///{file}")))
 
 
-def fill(store: PlaybookRepository, start: int, n: int) -> None:
-    clock, rows = SystemClock(), vectors(n)
+def fill(store: PlaybookRepository, start: int, n: int, rows: Vectors | None = None) -> None:
+    """Add the bullets from `start` to `n`, with these vectors, or their own."""
+    clock, rows = SystemClock(), vectors(n) if rows is None else rows
     bullets = [bullet_of(text) for text in texts(n)]
     for begin in range(start, n, PAGE):
         page = bullets[begin : begin + PAGE]

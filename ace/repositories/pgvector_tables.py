@@ -128,7 +128,7 @@ def fill(database: Database) -> None:
     while rows := database.rows(_FILL, domain_id=after[0], bullet_id=after[1], limit=FILLED_AT_ONCE):
         after = rows[0]
     with database.transaction() as session:
-        session.say("ANALYZE bullet_embeddings")
+        session.say("ANALYZE bullet_embeddings, playbook_bullets")
 
 
 def version(database: Database) -> str | None:
