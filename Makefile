@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TOOLS  := $(VENV)/.tools
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, every process of the tests would compile its libraries anew
 
 .PHONY: help setup tools demo test check bench docs site lock clean
 help:            ## this list

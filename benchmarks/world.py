@@ -71,7 +71,7 @@ def playbook(n: int) -> PlaybookRepository:
     store = _opened(file)
     held = sum(store.count_by_stage(DOMAIN).values())
     if held < n:
-        _fill(store, held, n)
+        fill(store, held, n)
     return store
 
 
@@ -85,9 +85,9 @@ def _opened(file: Path) -> PlaybookRepository:
         return PlaybookRepository(require_head(Database(f"sqlite:///{file}")))
 
 
-def _fill(store: PlaybookRepository, start: int, n: int) -> None:
+def fill(store: PlaybookRepository, start: int, n: int) -> None:
     clock, rows = SystemClock(), vectors(n)
-    bullets = [_bullet(text) for text in texts(n)]
+    bullets = [bullet_of(text) for text in texts(n)]
     for begin in range(start, n, PAGE):
         page = bullets[begin : begin + PAGE]
         added: list[Operation] = [Add(bullet=bullet) for bullet in page]
@@ -96,5 +96,5 @@ def _fill(store: PlaybookRepository, start: int, n: int) -> None:
             transaction.apply(added, vectors=by_id, now=clock.now())
 
 
-def _bullet(text: str) -> Bullet:
+def bullet_of(text: str) -> Bullet:
     return Bullet(id=bullet_id(DOMAIN, Section.STRATEGY, text), domain_id=DOMAIN, content=text)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from ace.core.prompting import framed
+from ace.core.prompting import cited, framed
 from ace.errors import AceError, InvalidInput, Outage
 from ace.generator.react_generator import steps_of
 from ace.integrations.needs import needs
+from ace.integrations.noting import LONGEST_ANSWER, short, used
 from ace.models.playbook import IN_USE
 from ace.models.task import Step
-from ace.reflector.lessons import cut
 from ace.sdk.calls import MAX_PAGE
 from ace.sdk.episode import Episode
 from ace.sdk.playbook import Playbook
@@ -30,7 +30,7 @@ with needs("dspy"):
 CITED = "cited_bullets"  # the output field that predictors are given while they are shown bullets
 ASKED_TO_CITE = "ids of the playbook's entries that you used, or nothing"
 BESIDE_THE_ANSWER = ("reasoning", "trajectory")
-MAX_TASK_CHARS, MAX_STEP_CHARS, MAX_STEPS = 20_000, 2_000, 1_000
+LONGEST_TASK = 20_000
 Fields = Mapping[str, Any]
 
 
@@ -132,13 +132,10 @@ class Attempt:
 
     def ended(self, prediction: Any) -> Any:
         """Note the answer; the prediction itself."""
-        said = "\n".join(self._said)
-        cited = [one.id for one in self.episode.context.bullets if one.id in said]
-        self.episode.answer(_answer(prediction), cited=cited, reasoning=self._reasoning)
-        for step in self._steps(prediction)[:MAX_STEPS]:
-            self.episode.step(thought=cut(step.thought, MAX_STEP_CHARS), tool=step.tool,
-                              arguments=cut(step.arguments, MAX_STEP_CHARS),
-                              observation=cut(step.observation, MAX_STEP_CHARS))  # fmt: skip
+        named = cited(self.episode.context.bullets, "\n".join(self._said))
+        self.episode.answer(short(_answer(prediction), LONGEST_ANSWER), cited=named, reasoning=self._reasoning)
+        for step in self._steps(prediction):
+            used(self.episode, step.tool, step.arguments, step.observation, thought=step.thought)
         if isinstance(prediction, dspy.Prediction):
             prediction._episode = self.episode
         return prediction
@@ -149,8 +146,8 @@ class Attempt:
             return signature, demos
         if signature not in self._signatures:
             told = signature.append_instructions(self._text)
-            cited = dspy.OutputField(desc=ASKED_TO_CITE, default="")
-            self._signatures[signature] = told.append(CITED, cited, str) if self._cite else told
+            asked = dspy.OutputField(desc=ASKED_TO_CITE, default="")
+            self._signatures[signature] = told.append(CITED, asked, str) if self._cite else told
         return self._signatures[signature], [{**demo, CITED: ""} for demo in demos] if self._cite else demos
 
     def _noted(self, inputs: Fields, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -187,4 +184,4 @@ def _answer(prediction: Any) -> str:
 
 def _storable(text: str) -> str:
     clean = text.replace("\0", " ").encode("utf-8", "replace").decode()
-    return cut(clean, MAX_TASK_CHARS) if clean.strip() else "(no input)"
+    return short(clean, LONGEST_TASK) if clean.strip() else "(no input)"

@@ -26,6 +26,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from ace.core.prompting import framed
 from ace.errors import AceError, InvalidInput, Outage
 from ace.integrations.needs import needs
+from ace.integrations.noting import LONGEST_STEP, short
 from ace.sdk.playbook import Playbook
 from ace.sdk.values import Reported
 
@@ -43,7 +44,6 @@ with needs("langchain"):
 
 ASKED_TO_CITE = "If you used an entry, end your final answer with a line of their ids: Used: [id]"
 CITED = "playbook_cited"  # in a message's response_metadata: the ids its last line named
-MAX_CHARS = 20_000
 _LINE = re.compile(r"\s*^Used:((?:[\s,;]*\[?[a-z]+-[a-z2-7]{10}\]?)*)[\s.]*\Z", re.MULTILINE)
 _ID = re.compile(r"[a-z]+-[a-z2-7]{10}")
 log = logging.getLogger(__name__)
@@ -260,7 +260,7 @@ def _cleaned(block: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()[:MAX_CHARS]
+    return short(text.replace("\0", " ").encode("utf-8", "replace").decode(), LONGEST_STEP)
 
 
 def _storable(text: str) -> str:

@@ -15,7 +15,9 @@ import json
 import logging
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ace.core.ports import Hit, Neighbourhood, Vectors
@@ -29,14 +31,15 @@ from ace.repositories.rows import bullet_from_row
 from ace.repositories.schema import require_head
 from ace.repositories.statements import Statement, statement
 
-EXACT_UNTIL = 5_000  # 8 ms to compare them all
+EXACT_UNTIL = 3_000  # 4 ms of a core to compare them all, 1 ms by a graph; Postgres puts the limit there, too
 CANDIDATES, CANDIDATES_MAX = 100, 1000  # hnsw.ef_search, and the most pgvector takes
 
 log = logging.getLogger(__name__)
 
 _WANTED = "bullet.domain_id = :domain_id AND bullet.stage = ANY(:stages)"
-_COUNT = statement(
-    f"SELECT count(*) FROM (SELECT 1 FROM playbook_bullets AS bullet WHERE {_WANTED} LIMIT :limit) AS counted"
+_DOMAIN = statement(
+    "SELECT seq, dimensions, (SELECT count(*) FROM (SELECT 1 FROM playbook_bullets AS bullet"
+    f" WHERE {_WANTED} LIMIT :limit) AS counted) FROM domains WHERE domain_id = :domain_id"
 )
 _SET = statement(
     "SELECT set_config('hnsw.ef_search', :candidates, true), set_config('hnsw.iterative_scan', 'relaxed_order', true),"
@@ -67,13 +70,16 @@ class PgVectorIndex:
         rows = unit_rows(vectors)
         check_k(k)
         wanted = [stage.value for stage in (PlaybookStage if stages is None else stages)]
+        found: list[list[Hit]] = [[] for _ in rows]
+        compared = max(self._exact_until, k)  # so many are compared one by one
+        about = {"domain_id": check_domain(domain_id), "stages": wanted}
         with self._database.snapshot() as session:
-            head = session.rows(statements.HEAD, domain_id=check_domain(domain_id))
-            found: list[list[Hit]] = [[] for _ in rows]
-            if head and head[0][2] is not None and len(rows) and k:
-                check_length(rows, head[0][2])
-                found = self._found(session, domain_id, rows, k, wanted)
-        return Neighbourhood(position=head[0][0] if head else 0, hits=tuple(map(tuple, found)))
+            known = session.rows(_DOMAIN, **about, limit=compared + 1)
+            position, dimensions, size = known[0] if known else (0, None, 0)
+            if dimensions is not None and len(rows) and k:
+                check_length(rows, dimensions)
+                found = self._found(session, rows, about | {"k": k}, by_graph=size > compared)
+        return Neighbourhood(position=position, hits=tuple(map(tuple, found)))
 
     def search(self, domain_id: str, query: npt.ArrayLike, k: int = 10) -> list[tuple[str, float]]:
         """The `k` nearest of all stages to `query` (float32[d], of any length): (bullet id, cosine), best first."""
@@ -117,29 +123,27 @@ class PgVectorIndex:
             log.info("index_rebuilt", extra={"domain": domain_id, "vectors": held, "seconds": round(seconds, 3),
                                              "reason": reason})  # fmt: skip
 
-    def _found(self, session: Session, domain_id: str, rows: Vectors, k: int, wanted: list[str]) -> list[list[Hit]]:
-        size = session.rows(_COUNT, domain_id=domain_id, stages=wanted, limit=max(self._exact_until, k) + 1)[0][0]
-        by_graph = size > max(self._exact_until, k)
-        asked = {"domain_id": domain_id, "stages": wanted, "k": k, "queries": _array(rows)}
+    def _found(self, session: Session, rows: Vectors, asked: dict[str, Any], *, by_graph: bool) -> list[list[Hit]]:
+        asked = asked | {"queries": _array(rows)}
         if by_graph:
-            session.rows(_SET, candidates=str(min(max(CANDIDATES, 2 * k), CANDIDATES_MAX)))
-        found = _sorted(domain_id, len(rows), session.rows(_nearest(rows.shape[1], by_graph), **asked))
-        if by_graph and any(len(hits) < k for hits in found):
-            found = _sorted(domain_id, len(rows), session.rows(_nearest(rows.shape[1], False), **asked))
-        return found
+            session.rows(_SET, candidates=str(min(max(CANDIDATES, 2 * asked["k"]), CANDIDATES_MAX)))
+        rows_found = session.rows(_nearest(rows.shape[1], by_graph), **asked)
+        if by_graph and len(rows_found) < asked["k"] * len(rows):  # the graph was left too soon
+            rows_found = session.rows(_nearest(rows.shape[1], False), **asked)
+        return _sorted(asked["domain_id"], len(rows), rows_found)
 
 
 @lru_cache(maxsize=16)
 def _nearest(dimensions: int, by_graph: bool) -> Statement:
-    """The `:k` nearest of each of `:queries`; the order is written so that a graph can, or cannot, be used for it."""
-    kind = f"halfvec({dimensions})"
-    order = f"CAST(kept.embedding AS {kind}) <#> CAST(asked.vector AS {kind})"
+    """The `:k` nearest of each of `:queries`. The order is that of a graph, or such that none can be used for it."""
+    distance = "kept.embedding <#> asked.vector"
+    order = f"CAST(kept.embedding AS halfvec({dimensions})) <#> CAST(asked.vector AS halfvec({dimensions}))"
     return statement(
-        "SELECT asked.number, found.similarity, found.id, content, section, stage, helpful_count, harmful_count, origin"
+        "SELECT asked.number, found.distance, found.id, content, section, stage, helpful_count, harmful_count, origin"
         " FROM unnest(CAST(:queries AS halfvec[])) WITH ORDINALITY AS asked(vector, number) CROSS JOIN LATERAL"
-        " (SELECT bullet.id, -(kept.embedding <#> asked.vector) AS similarity FROM bullet_embeddings AS kept"
+        f" (SELECT bullet.id, ({distance}) + 0 AS distance FROM bullet_embeddings AS kept"
         " JOIN playbook_bullets AS bullet ON bullet.domain_id = kept.domain_id AND bullet.id = kept.bullet_id"
-        f" WHERE kept.domain_id = :domain_id AND {_WANTED} ORDER BY {order if by_graph else f'({order}) + 0'} LIMIT :k)"
+        f" WHERE kept.domain_id = :domain_id AND {_WANTED} ORDER BY {order if by_graph else 'distance'} LIMIT :k)"
         " AS found JOIN playbook_bullets AS bullet ON bullet.domain_id = :domain_id AND bullet.id = found.id"
     )
 
@@ -147,12 +151,12 @@ def _nearest(dimensions: int, by_graph: bool) -> Statement:
 def _sorted(domain_id: str, n: int, rows: Sequence[Row]) -> list[list[Hit]]:
     """The hits of each query, best first, equals by id."""
     found: list[list[Hit]] = [[] for _ in range(n)]
-    for number, similarity, *bullet in rows:
+    for number, distance, *bullet in rows:  # minus the inner product
         kept = bullet_from_row(domain_id, tuple(bullet))
-        found[number - 1].append(Hit(bullet=kept, similarity=min(max(similarity, -1.0), 1.0)))
+        found[number - 1].append(Hit(bullet=kept, similarity=min(max(-distance, -1.0), 1.0)))
     return [sorted(hits, key=lambda hit: (-hit.similarity, hit.bullet.id)) for hits in found]
 
 
 def _array(rows: Vectors) -> str:
-    """A literal of halfvec[]."""
-    return "{" + ",".join(f'"{json.dumps(row)}"' for row in rows.tolist()) + "}"
+    """A literal of halfvec[]; the sixth place is finer than a float16 of a unit vector."""
+    return "{" + ",".join(f'"{json.dumps(row)}"' for row in rows.astype(np.float64).round(6).tolist()) + "}"

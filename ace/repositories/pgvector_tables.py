@@ -127,6 +127,8 @@ def fill(database: Database) -> None:
     after = ("", "")
     while rows := database.rows(_FILL, domain_id=after[0], bullet_id=after[1], limit=FILLED_AT_ONCE):
         after = rows[0]
+    with database.transaction() as session:
+        session.say("ANALYZE bullet_embeddings")
 
 
 def version(database: Database) -> str | None:

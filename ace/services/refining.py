@@ -28,7 +28,7 @@ from ace.services.books import BOOKS_KEPT, Books
 from ace.services.time_travel import entries_until
 
 CHUNK = 1000
-ROWS = 128  # bullets compared at once: searches of others wait for so long, about 10 ms
+ROWS, PAIRS = 128, 1_280_000  # bullets compared at once, and with how many in all: others' searches wait so long, 10 ms
 NEAR_DUPLICATE = 0.8
 NEAREST, MOST = 4, 1024  # bullets asked for: as many at first, four times as many while all of them are near, up to
 
@@ -131,10 +131,11 @@ class Refining:
         present = {bullet.id: bullet for bullet in self._in_use(domain_id)}
         known.limit_to(present)
         new, judged = [own for own in present if own not in known.bullets], 0
-        for start in range(0, len(new), ROWS):
+        rows = max(1, min(ROWS, PAIRS // max(1, len(present))))
+        for start in range(0, len(new), rows):
             if not go_on():
                 return judged, False
-            judged += self._compare(domain_id, new[start : start + ROWS], present, known)
+            judged += self._compare(domain_id, new[start : start + rows], present, known)
         return judged, True
 
     def _known(self, domain_id: str) -> _Compared:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text()
 NAMED = set(re.findall(r"benchmarks\.(\w+)", PAGE))
 USUAL = set(re.findall(r'"(\w+)"', (ROOT / "benchmarks/__main__.py").read_text().split("SCRIPTS = ")[1].split("\n")[0]))
-PARTS = {"__init__", "__main__", "corpus", "load", "world"}
+PARTS = {"__init__", "__main__", "corpus", "load", "postgres", "world"}
 
 
 def test_every_script_is_on_the_page_and_no_other() -> None:

@@ -98,6 +98,7 @@ def carried(database: Database, domain: str, path: Path, *, rehearse: bool = Fal
     return Counter(one.outcome for outcomes in found for one in outcomes)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("way", [as_json, as_paper, as_markdown, as_skill, as_section])
 def test_nothing_is_lost_on_the_way_and_again_nothing_is_new(
     way: Callable[[Path, Sequence[Bullet]], Path], database: Database, tmp_path: Path

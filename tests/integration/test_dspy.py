@@ -18,6 +18,7 @@ from ace.errors import InvalidInput
 from ace.integrations.dspy import ACE, WithPlaybook
 from ace.models.insight import Insight
 from ace.repositories.database import rest
+from ace.sdk.embedded import shared
 from ace.sdk.learner import Learner
 from ace.testing.llm import ScriptedLLM
 from ace.utils.faiss_index import get_faiss_manager
@@ -43,7 +44,8 @@ def playbook(models_dir: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, 
     llm.requests.clear()
     with dspy.context(lm=dspy.LM("openai/clerk", api_base=llm.url, api_key="none", cache=False)):
         yield Playbook("shelves", app=App())
-    get_faiss_manager.cache_clear()
+    for one in (shared, get_faiss_manager):  # a program loaded whole opens its playbook with the former
+        one.cache_clear()
     rest()
 
 
