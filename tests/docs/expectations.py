@@ -389,7 +389,7 @@ OURS: dict[str, Row] = {
     "Restore from Backup 2": Row(given=with_an_anchor, holds=anchored_anew, says=("customer-a",)),
     "Restore from Backup 3": Row(given=with_a_dump, says=("DROP DATABASE", "CREATE DATABASE", "migrate: done"),
                                  holds=is_as_it_was_backed_up),
-    "Migration Rollback 1": Row(says=(r"0004 -> 0005 \(head\)", r"0005 -> 0004", r"0004 -> 0003", r"0002 -> 0001", "0001 -> 0002"),
+    "Migration Rollback 1": Row(says=(r"0004 -> 0005 \(head\)", r"0005 -> 0004", r"0002 -> 0001", "0001 -> 0002"),
                                 fill=REVISION, holds=came_up, after=put_back),
     "Migration Rollback 2": Row(says=("0001 -> ",), holds=nothing_is_left, after=put_back),
     "API Keys 1": Row(given=with_a_key, fill={"key_id": lambda site, memo: str(memo["key"])},
