@@ -38,7 +38,7 @@ app = typer.Typer(
 @app.command()
 def run(
     targets: Annotated[
-        list[str], typer.Argument(help="finer, formula, or your own: a task file, or a folder of parts")
+        list[str], typer.Argument(help="finer, formula, demo, tickets, or your own: a task file, or a folder of parts")
     ],
     data: Annotated[Path | None, typer.Option(help="the folder with the paper's finer and formula files")] = None,
     settings: Annotated[str, typer.Option(help="by commas; default: all four (ace bench methods)")] = "",

@@ -92,7 +92,8 @@ def _headline(table: BenchTable) -> tuple[str, str]:
     share = percent(_overall(best), 0)
     others = [row for row in table.rows if row.method == BASE and row is not best]
     against = "".join(f", {BASE} {percent(_overall(row), 0)}" for row in others)
-    return f"Highest: {best.method}{where}, {share} right{against}", basis
+    caution = f" The highest of {counted(len(table.rows), 'row')} is flattered by being chosen." if against else ""
+    return f"Highest: {best.method}{where}, {share} right{against}", basis + caution
 
 
 def _overall(row: BenchRow) -> float:

@@ -2,6 +2,7 @@
 
     what is named                            its parts
     finer, formula                           the folder of that name under --data, else the files there that begin so
+    demo, tickets                            the tasks of `ace demo`, and a small set of ours; shipped with ACE
     a folder                                 its files, told by a word in their names: train · val, dev · test
     a file                                   cut in two by whole groups: --test of it is tested on, the rest trained on
     a folder with one file                   the same
@@ -20,9 +21,10 @@ from pathlib import Path
 from ace.errors import InvalidInput
 from ace.models.bench import BenchData
 from ace.models.task import AnswerKind, Task
-from ace.utils.datasets import Dataset, load, split
+from ace.utils.datasets import DEMO, Dataset, load, split
 
 PAPER = ("finer", "formula")
+SHIPPED: Mapping[str, Path] = {"demo": DEMO, "tickets": DEMO.parent / "bench" / "tickets.jsonl"}
 WORDS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "learn"),
     "validation": ("val", "valid", "validation", "dev"),
@@ -65,13 +67,13 @@ def _cut(parts: Mapping[str, Dataset], share: float) -> dict[str, tuple[Task, ..
 
 def _files(target: str, data: Path | None) -> dict[str, Path]:
     """The files by part; one file alone is not asked what it is."""
-    place = Path(target)
+    place = Path(target) if Path(target).exists() else SHIPPED.get(target, Path(target))
     if place.is_file():
         return {"only": place}
     if place.is_dir():
         return _told_apart(place, sorted(place.glob("*.jsonl")))
     if target not in PAPER:
-        raise InvalidInput(target, "is neither a file nor a folder", f"Known by name: {', '.join(PAPER)}")
+        raise InvalidInput(target, "is neither a file nor a folder", f"Known by name: {', '.join((*PAPER, *SHIPPED))}")
     if data is None:
         remedy = "Name the folder that holds it, such as eval/finance/data of the paper's repository"
         raise InvalidInput("--data", f"is missing, and {target} is not shipped with ACE", remedy)

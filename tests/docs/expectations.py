@@ -180,7 +180,7 @@ def came_down(site: Site, ran: Ran, memo: Memo) -> None:
 
 def came_up(site: Site, ran: Ran, memo: Memo) -> None:
     (revision,) = site.sql("SELECT version_num FROM alembic_version")[0]
-    assert revision == "0004"
+    assert revision == "0005"
 
 
 def nothing_is_left(site: Site, ran: Ran, memo: Memo) -> None:
@@ -329,7 +329,7 @@ OURS: dict[str, Row] = {
     f"{ROLLBACK} 3": Row(
         says=("ace-playbook   good", "the smoke test|17 passed", "serves at"),
         fill={"image_tag": lambda site, memo: "good"}, holds=image_of_the_good_release),
-    f"{ROLLBACK} 4": Row(says=(r"0004 \(head\)", r"0004 -> 0003", r"0002 -> 0001", "0001"),
+    f"{ROLLBACK} 4": Row(says=(r"0005 \(head\)", r"0005 -> 0004", r"0004 -> 0003", r"0002 -> 0001", "0001"),
                          fill=REVISION, holds=came_down, after=put_back),
     f"{ROLLBACK} 5": Row(given=with_app_pid, holds=app_is_another_and_serves),
     f"{ROLLBACK} 6": Row(given=with_app_pid, holds=app_is_another_and_serves,
@@ -389,7 +389,7 @@ OURS: dict[str, Row] = {
     "Restore from Backup 2": Row(given=with_an_anchor, holds=anchored_anew, says=("customer-a",)),
     "Restore from Backup 3": Row(given=with_a_dump, says=("DROP DATABASE", "CREATE DATABASE", "migrate: done"),
                                  holds=is_as_it_was_backed_up),
-    "Migration Rollback 1": Row(says=(r"0003 -> 0004 \(head\)", r"0004 -> 0003", r"0002 -> 0001", "0001 -> 0002"),
+    "Migration Rollback 1": Row(says=(r"0004 -> 0005 \(head\)", r"0005 -> 0004", r"0002 -> 0001", "0001 -> 0002"),
                                 fill=REVISION, holds=came_up, after=put_back),
     "Migration Rollback 2": Row(says=("0001 -> ",), holds=nothing_is_left, after=put_back),
     "API Keys 1": Row(given=with_a_key, fill={"key_id": lambda site, memo: str(memo["key"])},

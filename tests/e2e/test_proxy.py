@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -319,11 +320,16 @@ def test_whoever_leaves_ends_the_providers_work_too(server: Server, provider: Fa
     provider.text = "It is a test."
 
 
+def broken(server: Server) -> float:
+    found = re.search(r'ace_proxy_requests_total{outcome="broken"} (\S+)', server.ask("GET", "/metrics").text)
+    return float(found[1]) if found else 0.0
+
+
 def test_an_answer_that_breaks_off_is_not_made_to_look_whole(server: Server, provider: FakeProvider) -> None:
-    provider.breaks_after = 2
+    provider.breaks_after, before = 2, broken(server)
     with pytest.raises(httpx.RemoteProtocolError):
         ask(server, "chat/completions", {"messages": [USER], "stream": True})
-    assert 'ace_proxy_requests_total{outcome="broken"} 1' in server.ask("GET", "/metrics").text
+    assert broken(server) == before + 1
 
 
 WRONG_ADDRESSES = ("/proxy/customer-a", "/proxy/customer-a/v2/x", "/proxy/a/b/v1/x", "/proxy/customer-a/v1/")

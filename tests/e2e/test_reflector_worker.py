@@ -187,7 +187,7 @@ def test_workers_killed_again_and_again_lose_nothing_and_count_nothing_twice(sho
     items = [f"item{number}" for number in range(12)]
     own.report(*items)
     for asked in (2, 5, 8):
-        victim = own.start("--concurrency", "2", ACE_LEASE_S="1")
+        victim = own.start("--concurrency", "2", ACE_LEASE_S="3")
         until(lambda: len(own.llm.requests) >= asked, victim)  # noqa: B023
         victim.kill()
         victim.wait()

@@ -79,7 +79,8 @@ def test_what_cannot_be_told_apart_is_named(tmp_path: Path, names: tuple[str, ..
 def test_a_limit_takes_the_first_of_each_part_and_all_of_a_file_can_be_tested_on() -> None:
     assert sizes(loaded(TICKETS, limit=3, validation=0.25)) == (3, 3, 3)
     assert sizes(loaded(TICKETS, test=1.0)) == (0, 0, 48)
-    assert loaded(TICKETS) == loaded(TICKETS)
+    assert sizes(loaded("demo")) == (100, 0, 40)
+    assert loaded("tickets") == loaded(TICKETS)
 
 
 def test_a_question_in_both_parts_is_told(tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def test_every_statement_about_a_playbook_names_its_domain() -> None:
     free = {name for name in every if "domain_id" not in every[name].sqlite}
     breakers = {"BREAKER", "BREAKERS", "LOCK_BREAKER", "FOUND_BREAKER", "SET_BREAKER"}
     keys = {"ADD_KEY", "KEY", "KEYS", "ANY_KEY", "REVOKE_KEY", "SECRET", "ADD_SECRET"}
-    figures = {"STAGE_FIGURES", "EPISODE_FIGURES", "WAITING_SINCE"}
+    figures = {"STAGE_FIGURES", "EPISODE_FIGURES", "ASSIGNMENT_FIGURES", "WAITING_SINCE"}
     leases = {"ACQUIRE", "RELEASE", "HOLDER"}
     assert free == breakers | keys | figures | leases
     unbound = {name for name in set(every) - free if ":domain_id" not in every[name].sqlite}

@@ -97,6 +97,7 @@ LLAMA_CPP_SAYS = {
     "Water boils at": " 100",
 }
 """Greedy continuations of the same GGUF file by llama.cpp (xllamacpp 2026.10), up to where 8-bit rounding parts us."""
+ROUNDING = 1.0  # in logits, of some 20 between likely and not; processors without VNNI round their 8 bits otherwise
 
 
 @pytest.mark.parametrize("beginning", LLAMA_CPP_SAYS)
@@ -105,11 +106,9 @@ def test_it_continues_a_text_as_llama_cpp_does(engine: Path, beginning: str) -> 
     expected = LLAMA_CPP_SAYS[beginning]
     slot, _ = model.open(voice.encode(beginning))
     logits = model.extend(slot, voice.encode(beginning))
-    written: list[int] = []
-    while len(voice.decode(written)) < len(expected):
-        written.append(int(logits.argmax()))
-        logits = model.extend(slot, written[-1:])
-    assert voice.decode(written).startswith(expected)
+    for token in voice.encode(beginning + expected)[len(voice.encode(beginning)) :]:
+        assert logits[token] > logits.max() - ROUNDING, voice.decode([token, int(logits.argmax())])
+        logits = model.extend(slot, [token])
 
 
 CONVERSATIONS: dict[str, list[tuple[str, str]]] = {
