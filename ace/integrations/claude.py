@@ -3,7 +3,7 @@
     ClaudeAgentOptions(hooks=ace_hooks(playbook, check=…))
 
     UserPromptSubmit       the bullets that fit the prompt become context of the turn
-    PostToolUse(Failure)   the tool, and what it said, is noted; those of subagents are not
+    PostToolUse(Failure)   the tool, and what it said, is noted; those of the agents it starts (sidechains) are not
     Stop                   the turn is reported, with what `check(prompt, answer)` says in the name of `verifier`
 
 A session goes on whatever becomes of the playbook. For Claude Code itself there is `ace claude install`.

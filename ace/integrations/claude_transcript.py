@@ -7,7 +7,7 @@ One JSON object a line, in ~/.claude/projects/<folder>/<session>.jsonl; of the m
     assistant    message.content: text, tool_use                 a line for each block
     attachment   hook_additional_context                         what our hook added, its receipt among it
 
-Everything else is passed over: subagents (isSidechain), what the program tells itself (isMeta, summaries), commands
+Everything else is passed over: sidechains (isSidechain), what the program tells itself (isMeta, summaries), commands
 typed with a slash, and what hooks added, which is no evidence of anything. A torn last line ends the reading.
 """
 

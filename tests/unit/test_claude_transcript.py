@@ -70,7 +70,7 @@ def test_what_is_neither_prompt_nor_work_is_passed_over() -> None:
         line("user", "Fix it.", promptId="p1"),
         line("user", "a reminder", isMeta=True),
         line("user", [{"type": "text", "text": "what was before"}], isCompactSummary=True),
-        said("a subagent", isSidechain=True),
+        said("an aside", isSidechain=True),
         said("Done."),
         said("API Error: 529", isApiErrorMessage=True),
         line("user", [{"type": "text", "text": "[Request interrupted by user]"}]),
