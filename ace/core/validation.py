@@ -7,6 +7,7 @@ advice      1-8,000 characters after normalising; no NUL, no lone surrogate
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ace.errors import InvalidInput
@@ -16,6 +17,7 @@ from ace.models.playbook import normalise
 MAX_ADVICE_CHARS = 8_000
 DOMAIN_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
 MAX_DEPTH = 32  # levels of a JSON value
+MAX_NAME_SHOWN = 80  # characters of a caller's own name for a field that an error repeats
 _DOMAIN = re.compile(DOMAIN_PATTERN)
 _HALF = re.compile("[\ud800-\udfff\0]")
 
@@ -39,6 +41,16 @@ def check_text(field: str, text: str, limit: int = MAX_ADVICE_CHARS) -> str:
     return text
 
 
+def first_repeated(names: Iterable[str]) -> str | None:
+    """The first name that has been there before; None when there is none. Each name is looked at once."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def check_texts(value: Any, field: str, depth: int = 0) -> None:
     """Raises InvalidInput naming the first text in a JSON value that cannot be stored."""
     if depth > MAX_DEPTH:
@@ -51,7 +63,7 @@ def check_texts(value: Any, field: str, depth: int = 0) -> None:
     if isinstance(value, dict):
         for name, item in value.items():
             check_texts(name, "a field's name", depth + 1)
-            check_texts(item, name, depth + 1)
+            check_texts(item, name[:MAX_NAME_SHOWN], depth + 1)
 
 
 def check_delta(delta: Delta) -> Delta:

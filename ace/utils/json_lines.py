@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ace.core.validation import MAX_NAME_SHOWN, first_repeated
 from ace.errors import InvalidInput
 
 
@@ -112,9 +113,8 @@ def _finite(digits: str) -> float:
 def _each_field_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in fields if names.count(name) > 1)
-        raise ValueError(f"gives the field '{twice}' twice")
+        twice = first_repeated(name for name, _ in pairs) or ""
+        raise ValueError(f"gives the field '{twice[:MAX_NAME_SHOWN]}' twice")
     return fields
 
 

@@ -24,7 +24,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from ace.bootstrap import App
 from ace.config import is_loopback
-from ace.core.validation import DOMAIN_PATTERN, check_domain
+from ace.core.validation import DOMAIN_PATTERN, MAX_NAME_SHOWN, check_domain, first_repeated
 from ace.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthenticated
 from ace.models.access import Principal, Role
 
@@ -163,9 +163,11 @@ def check_query(request: Request, known: Collection[str]) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in known or name in request.path_params:
-            raise InvalidInput(name[:80], "is not a parameter of this request", "See /docs for what it takes")
-        if names.count(name) > 1:
-            raise InvalidInput(name, "is given twice", "Give each parameter once")
+            raise InvalidInput(
+                name[:MAX_NAME_SHOWN], "is not a parameter of this request", "See /docs for what it takes"
+            )
+    if twice := first_repeated(names):
+        raise InvalidInput(twice, "is given twice", "Give each parameter once")
 
 
 def no_domain(domain_id: str) -> NotFound:

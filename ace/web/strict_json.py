@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from ace.core.validation import MAX_DEPTH, check_texts
+from ace.core.validation import MAX_DEPTH, MAX_NAME_SHOWN, check_texts, first_repeated
 from ace.errors import InvalidInput
 
 _ESCAPED = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
@@ -35,9 +35,8 @@ def parse(body: bytes) -> Any:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidInput(twice, "is given twice", "Give each field once")
+        twice = first_repeated(name for name, _ in pairs) or ""
+        raise InvalidInput(twice[:MAX_NAME_SHOWN], "is given twice", "Give each field once")
     return members
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ace.errors import InvalidInput
+from ace.utils.json_lines import parse_rows
 from ace.web.strict_json import parse
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -53,6 +56,17 @@ def test_everything_else_is_refused_with_the_reason(body: bytes, words: str) -> 
 
 def test_a_pair_of_surrogates_is_a_character() -> None:
     assert parse(b'["\\ud83d\\ude00"]') == ["\U0001f600"]
+
+
+def many_names(count: int) -> bytes:
+    """An object with a name that comes twice behind this many others."""
+    return ("{" + "".join(f'"{n:x}":0,' for n in range(count)) + '"x":0,"x":0}').encode()
+
+
+@pytest.mark.parametrize("read", [parse, lambda body: parse_rows(Path("t.jsonl"), body)], ids=["body", "json-lines"])
+def test_a_duplicate_behind_many_names_is_found(read: Callable[[bytes], Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"\bx\b.*twice"):
+        read(many_names(100_000))
 
 
 @given(st.binary(max_size=200))
