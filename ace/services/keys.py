@@ -1,6 +1,8 @@
 """Make, list and revoke API keys; find out who a token belongs to.
 
 A key looked up is remembered for REMEMBERED_S, so that a revocation is seen by every process within that time.
+Whoever must answer while the store is slow or away asks with `remembered`: the store is left alone, and what it said
+last counts for TRUSTED_S. What it has not said in that time is not known, and so is not let in.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from collections.abc import Callable, Sequence
 from ace.core import keys
 from ace.core.ports import Clock, KeyStore
 from ace.core.validation import check_domain
-from ace.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from ace.errors import Conflict, Forbidden, InvalidInput, NotFound, StoreUnavailable, Unauthenticated
 from ace.models.access import ApiKey, Principal, Role
 
 REMEMBERED_S = 0.5
+TRUSTED_S = 60.0
 REMEMBERED_KEYS = 4096
 MAX_LABEL, MAX_DOMAINS = 200, 1000
 
@@ -26,18 +29,19 @@ class Keys:
         self._seen: dict[str, tuple[float, ApiKey | None]] = {}
         self._exist: tuple[float, bool] = (float("-inf"), False)
 
-    def exist(self) -> bool:
-        """Whether a key was ever made: from then on every request needs one."""
+    def exist(self, *, remembered: bool = False) -> bool:
+        """Whether a key was ever made: from then on every request needs one. Raises StoreUnavailable."""
         at, found = self._exist
-        if not found and self._clock.monotonic() - at > REMEMBERED_S:
-            found = self._store.any()
+        if not found and self._is_old(at, remembered):
+            found = self._store.any() or self._exist[1]
             self._exist = (self._clock.monotonic(), found)
         return found
 
-    def authenticate(self, token: str) -> Principal:
-        """Who this token is. Raises Unauthenticated, without saying whether it is unknown, expired or revoked."""
+    def authenticate(self, token: str, *, remembered: bool = False) -> Principal:
+        """Who this token is. Raises Unauthenticated, without saying whether it is unknown, expired or revoked;
+        StoreUnavailable."""
         parsed = keys.parse(token)
-        key = self._lookup(parsed.id) if parsed else None
+        key = self._lookup(parsed.id, remembered=remembered) if parsed else None
         stored_hash = key.secret_hash if key else "0" * 64
         fits = keys.matches(parsed.secret if parsed else "", stored_hash)
         if key is None or not fits or not key.is_live(self._now()):
@@ -90,7 +94,7 @@ class Keys:
         if key is None or not by.may_grant(key.role, key.domains):
             raise NotFound(f"There is no key {key_id[:40]}.")
         self._store.revoke(key_id, self._now())
-        self._seen.pop(key_id, None)
+        self._remember(key_id, self._clock.monotonic(), self._store.get(key_id))
 
     def _made_before(self, wanted: ApiKey) -> ApiKey:
         made = self._store.get(wanted.id)
@@ -98,15 +102,29 @@ class Keys:
             raise Conflict("The idempotency key was used before for another API key. Use a new one.")
         return made
 
-    def _lookup(self, key_id: str) -> ApiKey | None:
+    def _lookup(self, key_id: str, *, remembered: bool = False) -> ApiKey | None:
         now = self._clock.monotonic()
         at, key = self._seen.get(key_id, (float("-inf"), None))
-        if now - at > REMEMBERED_S:
+        if self._is_old(at, remembered):
             key = self._store.get(key_id)
-            if len(self._seen) >= REMEMBERED_KEYS:
-                self._seen.clear()
-            self._seen[key_id] = (now, key)
+            self._remember(key_id, now, key)
         return key
+
+    def _remember(self, key_id: str, at: float, key: ApiKey | None) -> None:
+        """What the store said at this moment, unless it has said something later."""
+        if len(self._seen) >= REMEMBERED_KEYS:
+            self._seen = {own: said for own, said in self._seen.items() if said[1] is not None}
+        if len(self._seen) >= REMEMBERED_KEYS:
+            self._seen = {}
+        if at >= self._seen.get(key_id, (at, None))[0]:
+            self._seen[key_id] = (at, key)
+
+    def _is_old(self, at: float, remembered: bool) -> bool:
+        """Whether the store has to be asked again what it said then. Raises StoreUnavailable where it must not be."""
+        age = self._clock.monotonic() - at
+        if remembered and age > TRUSTED_S:
+            raise StoreUnavailable("API keys cannot be checked now: the database is slow or away. Try again later.")
+        return age > REMEMBERED_S and not remembered
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

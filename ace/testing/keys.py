@@ -8,15 +8,17 @@ from ace.models.access import ApiKey
 
 
 class InMemoryKeys:
-    """Keys that are forgotten with the process."""
+    """Keys that are forgotten with the process. `outage`, when set, is raised by `get` and `any`."""
 
     def __init__(self) -> None:
         self._keys: dict[str, ApiKey] = {}
+        self.outage: Exception | None = None
 
     def add(self, key: ApiKey) -> bool:
         return self._keys.setdefault(key.id, key) is key
 
     def get(self, key_id: str) -> ApiKey | None:
+        self._reach()
         return self._keys.get(key_id)
 
     def all(self) -> list[ApiKey]:
@@ -29,7 +31,12 @@ class InMemoryKeys:
         return key is not None
 
     def any(self) -> bool:
+        self._reach()
         return bool(self._keys)
+
+    def _reach(self) -> None:
+        if self.outage is not None:
+            raise self.outage
 
 
 class InMemorySecrets:
