@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
@@ -52,37 +52,42 @@ class Gate:
 
     def visit(self, request: Request, token: str | None, role: Role, domain_id: str) -> Principal:
         """The same for a key that came as X-ACE-Key, because `Authorization` is somebody else's."""
-        self.not_from_a_page(request)
-        here = self.local(request)
-        if here is None and not token:
-            raise Unauthenticated("No API key was given. Send it as `X-ACE-Key: ace_…`.")
-        caller = here or self.trying(request, lambda: self._app.keys.authenticate(str(token).strip()))
-        return self.admit(caller, role, domain_id)
+        return self.admit(self._visitor(request, token), role, domain_id)
 
-    def not_from_a_page(self, request: Request) -> None:
+    def recall(self, request: Request, token: str | None, role: Role, domain_id: str) -> Principal:
+        """The same from this process's memory alone: nothing is waited for and nothing is counted.
+
+        Raises StoreUnavailable for a key that was not looked up lately.
+        """
+        return permitted(self._visitor(request, token, remembered=True), role, domain_id)
+
+    def not_from_a_page(self, request: Request, *, remembered: bool = False) -> None:
         """Raises Forbidden while no key was ever made, and another site's page asks."""
         origin = request.headers.get("origin")
-        if origin is not None and _host(origin) not in LOCAL_NAMES and self.local(request) is not None:
+        if origin is not None and _host(origin) not in LOCAL_NAMES and self.local(request, remembered=remembered):
             raise Forbidden("Without API keys no page of another site may ask. Make a key: `ace keys create`.")
 
     def admit(self, caller: Principal, role: Role, domain_id: str | None) -> Principal:
         """The caller, who may do this here. Raises Forbidden, NotFound, TooManyRequests, InvalidInput."""
-        if domain_id is not None:
-            check_domain(domain_id)
-            if not caller.sees(domain_id):
-                raise no_domain(domain_id)
+        if domain_id is not None and caller.sees(check_domain(domain_id)):
             self._count(domain_id)
-        if not caller.role.includes(role):
-            raise Forbidden(
-                f"This key's role is '{caller.role}', the operation needs '{role}'. Ask an admin for a key."
-            )
-        return caller
+        return permitted(caller, role, domain_id)
 
-    def local(self, request: Request) -> Principal | None:
+    def local(self, request: Request, *, remembered: bool = False) -> Principal | None:
         """Whoever is on this machine, while no key was ever made. Raises Forbidden to what only points here."""
-        if self._app.keys.exist() or not is_loopback(self._app.settings.host):
+        if self._app.keys.exist(remembered=remembered) or not is_loopback(self._app.settings.host):
             return None
         return _local(request)
+
+    def _visitor(self, request: Request, token: str | None, *, remembered: bool = False) -> Principal:
+        self.not_from_a_page(request, remembered=remembered)
+        here = self.local(request, remembered=remembered)
+        if here is not None:
+            return here
+        if not token:
+            raise Unauthenticated("No API key was given. Send it as `X-ACE-Key: ace_…`.")
+        key = partial(self._app.keys.authenticate, token.strip(), remembered=remembered)
+        return key() if remembered else self.trying(request, key)
 
     def _caller(self, request: Request) -> Principal:
         here = self.local(request)
@@ -106,6 +111,15 @@ class Gate:
     def _count(self, domain_id: str) -> None:
         if self._domain_limit and not self._limiter.hit(self._domain_limit, "domain", domain_id):
             raise TooManyRequests("requests for this domain", self._domain_limit.get_expiry())
+
+
+def permitted(caller: Principal, role: Role, domain_id: str | None) -> Principal:
+    """The caller, if it may do this here. Raises Forbidden, NotFound, InvalidInput."""
+    if domain_id is not None and not caller.sees(check_domain(domain_id)):
+        raise no_domain(domain_id)
+    if not caller.role.includes(role):
+        raise Forbidden(f"This key's role is '{caller.role}', the operation needs '{role}'. Ask an admin for a key.")
+    return caller
 
 
 def _local(request: Request) -> Principal:

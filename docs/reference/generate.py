@@ -56,6 +56,7 @@ MEANING = {
     "playbook_away": "An agent worked without the playbook, or its report is lost, for `error`.",
     "program_validated": "A DSPy program that is being compiled was run on its validation set; `score` in percent.",
     "proxy_not_heard": "What passed the proxy could not be kept as an episode; the agent has its answer.",
+    "proxy_key_not_checked": "A model request was refused, as nobody could say whether its key is valid.",
     "proxy_without_bullets": "A model request passed as it came, for `reason`; told every ten seconds at most.",
     "playbook_not_rolled_back": "What was learned did no good, and the key it was learned with may not roll it back.",
     "playbook_not_refined": "A domain could not be refined; the next run may do better.",

@@ -421,6 +421,32 @@ def test_while_postgres_stands_still_requests_pass_as_they_are(
         assert server.log.read_text().count("proxy_without_bullets") <= 4
 
 
+def test_while_postgres_stands_still_a_key_known_before_passes_and_nobody_else(
+    tmp_path_factory: pytest.TempPathFactory, models_dir: Path, provider: FakeProvider
+) -> None:
+    home = Path(os.path.realpath(tmp_path_factory.mktemp("closed")))
+    settings = {"ACE_PROXY_PATIENCE_S": "0.25", "ACE_REQUEST_DEADLINE_S": "1"}
+    with own_postgres(home) as (url, pid), proxying(
+        home, provider.url, models_dir, ACE_DATABASE_URL=url, **settings
+    ) as server:  # fmt: skip
+        known, second, third = (json.loads(server.ace("keys", "create", "--json"))["token"] for _ in range(3))
+
+        def asked(key: str) -> tuple[int, str]:
+            headers = {"X-ACE-Key": key} if key else {}
+            answer = ask(server, "chat/completions", {"messages": [USER]}, **headers)
+            return answer.status_code, answer.headers.get("ACE-Skipped", "")
+
+        with frozen(pid):
+            assert {asked(key)[0] for key in ("", known, second, known[:-4] + "aaaa")} <= {401, 503}
+        assert provider.requests == []
+        wait_until(lambda: asked(known) == (200, ""), 30)
+        passed = len(provider.requests)
+        with frozen(pid):
+            assert asked(known) in {(200, "slow"), (200, "busy")}
+            assert {asked(key)[0] for key in ("", third, known[:-4] + "aaaa")} <= {401, 503}
+        assert len(provider.requests) == passed + 1
+
+
 EMBEDDERS: dict[str, Callable[[str], str]] = {"slow": lambda url: url, "outage": lambda _: "http://127.0.0.1:9/v1"}
 
 

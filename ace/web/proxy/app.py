@@ -1,10 +1,13 @@
 """`/proxy/{domain}/v1/…`: an address that agents use in the place of their provider's.
 
+    a key we do not know, a limit reached       is refused, as everywhere, before its body is read
+    a key we cannot look up now                 is refused, unless this process knew it within the last minute
     asks for completions, with a key we know    passes with bullets; ACE-Receipt, ACE-Bullets tell of them
     anything else, with a key we know           passes as it is
     the same, with a key that may write         and its answer becomes an episode (`ace.web.proxy.hearing`)
     our side fails, or is slower than patience  passes as it is; ACE-Skipped says why
-    a key we do not know, a limit reached       is refused, as everywhere
+
+So bullets fail open and keys fail closed: a request does not wait for bullets, and none is sent on without a key.
 
     ACE-Skipped    slow, busy: our side took too long · outage: it failed · no-task, unreadable: nothing to go by
 
@@ -31,6 +34,7 @@ from ace.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    StoreUnavailable,
     TooManyRequests,
     Unauthenticated,
 )
@@ -39,7 +43,7 @@ from ace.web.access import Gate
 from ace.web.border import Receive, Scope, Send, read
 from ace.web.problems import Problem, problem_of
 from ace.web.proxy.hearing import Heard, Hearing
-from ace.web.proxy.patience import Late, Outcome, Patience
+from ace.web.proxy.patience import Late, Patience
 from ace.web.proxy.upstream import Headers, Outgoing, Upstream
 
 PREFIX = "/proxy/"
@@ -65,13 +69,22 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """A request that was let in; `trouble`, where our side could not be asked whose it is and its key was known."""
+
+    wish: Wish
+    caller: Principal
+    body: bytes
+    trouble: BaseException | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Advised:
-    """The body to send on, and the headers that tell what was done; or why it was refused."""
+    """The body to send on, and the headers that tell what was done."""
 
     outcome: str
     body: bytes
     headers: Headers = ()
-    refused: AceError | None = None
     heard: Heard | None = None
 
 
@@ -84,6 +97,7 @@ class Proxy:
         self._providers = {"openai": given.upstream_openai_url, "anthropic": given.upstream_anthropic_url}
         self._max_body = given.proxy_max_body_bytes
         self._patience, self._upstream = Patience(given.proxy_patience_s), Upstream(given.proxy_timeout_s)
+        self._lookups, self._repeated_lookups = Patience(given.request_deadline_s), Patience(given.proxy_patience_s)
         self._told: dict[str, float] = {}
         self._hearing = Hearing(app)
 
@@ -94,12 +108,13 @@ class Proxy:
             self._app.observe_proxied("refused", time.perf_counter() - started)
             await taken(scope, receive, send)
             return
-        wish, body = taken
-        advised = self._settled(await self._patience.of(lambda: self._advise(wish, Request(scope), body)), wish, body)
+        advised = await self._advised(taken, Request(scope))
         delay, outcome = time.perf_counter() - started, "broken"
+        outgoing = Outgoing(method=scope["method"], url=taken.wish.url, headers=scope["headers"], body=advised.body,
+                            added=advised.headers, listener=advised.heard)  # fmt: skip
         try:
-            problem = await self._pass_on(advised, wish, scope, receive, send)
-            outcome = advised.outcome if problem is None or advised.refused else "unanswered"
+            problem = await self._upstream.pass_on(outgoing, receive, send)
+            outcome = "unanswered" if problem else advised.outcome
             self._hearing.of(advised.heard)
         finally:
             self._app.observe_proxied(outcome, delay)
@@ -111,25 +126,44 @@ class Proxy:
         await self._upstream.close()
         await self._hearing.close()
 
-    async def _take(self, scope: Scope, receive: Receive) -> tuple[Wish, bytes] | Problem:
+    async def _take(self, scope: Scope, receive: Receive) -> Taken | Problem:
+        """Where it shall go, then whose it is, and only then its body."""
         wish = self._wish(scope)
         scope["route"] = SimpleNamespace(path=wish.route if isinstance(wish, Wish) else "unknown")
         if isinstance(wish, Problem):
             return wish
+        try:
+            caller, trouble = await self._admit(wish, Request(scope))
+        except AceError as refusal:
+            return problem_of(refusal)
         body = await read(receive, _header(scope["headers"], b"content-length"), self._max_body)
         if body is None:
             detail = f"The body is larger than {self._max_body:,} bytes. Raise ACE_PROXY_MAX_BODY_BYTES, or send less."
             return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"})
-        return wish, body
+        return Taken(wish=wish, caller=caller, body=body, trouble=trouble)
 
-    async def _pass_on(
-        self, advised: Advised, wish: Wish, scope: Scope, receive: Receive, send: Send
-    ) -> Problem | None:
-        if advised.refused is not None:
-            return problem_of(advised.refused)
-        outgoing = Outgoing(method=scope["method"], url=wish.url, headers=scope["headers"], body=advised.body,
-                            added=advised.headers, listener=advised.heard)  # fmt: skip
-        return await self._upstream.pass_on(outgoing, receive, send)
+    async def _admit(self, wish: Wish, request: Request) -> tuple[Principal, BaseException | None]:
+        """Who asks; and what kept the database from saying so, where this process knew the key within the last minute.
+
+        Such a key is not kept waiting, others are. Raises what refuses it; StoreUnavailable when nobody can say.
+        """
+        token = request.headers.get("x-ace-key")
+        try:
+            known = self._gate.recall(request, token, Role.READ, wish.domain)
+        except AceError:
+            known = None  # the database may say otherwise
+        lookups = self._lookups if known is None else self._repeated_lookups
+        looked_up = await lookups.of(lambda: self._gate.visit(request, token, Role.READ, wish.domain))
+        if looked_up.value is not None:
+            return looked_up.value, None
+        if isinstance(looked_up.error, REFUSALS):
+            raise looked_up.error
+        if known is not None:
+            return known, looked_up.error
+        if self._is_news("key"):
+            log.warning("proxy_key_not_checked", exc_info=bug(looked_up.error),
+                        extra={"domain": wish.domain[:64], "error": str(looked_up.error)})  # fmt: skip
+        raise StoreUnavailable("The API key cannot be checked now. Try again later.")
 
     def _wish(self, scope: Scope) -> Wish | Problem:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
@@ -146,12 +180,22 @@ class Proxy:
         return Wish(domain=domain, path=rest, url=f"{url.rstrip('/')}/{rest}{'?' if query else ''}{query}",
                     dialect=Dialect(rest) if asks else None)  # fmt: skip
 
-    def _advise(self, wish: Wish, request: Request, body: bytes) -> Advised:
-        """In a thread: may they, and which bullets fit?"""
-        try:
-            caller = self._gate.visit(request, request.headers.get("x-ace-key"), Role.READ, wish.domain)
-        except REFUSALS as refusal:
-            return Advised(outcome="refused", body=body, refused=refusal)
+    async def _advised(self, taken: Taken, request: Request) -> Advised:
+        """The bullets that fit, if our side gives them in time; without them, where something of ours went wrong."""
+        trouble = taken.trouble
+        if trouble is None:
+            outcome = await self._patience.of(lambda: self._advise(taken.wish, taken.caller, request, taken.body))
+            if outcome.value is not None:
+                return outcome.value
+            trouble = outcome.error
+        why = trouble.why if isinstance(trouble, Late) else "outage"
+        if self._is_news(why):
+            log.warning("proxy_without_bullets", exc_info=bug(trouble),
+                        extra={"domain": taken.wish.domain[:64], "reason": why, "error": str(trouble)})  # fmt: skip
+        return skipped(taken.body, why) if taken.wish.dialect else Advised(outcome=why, body=taken.body)
+
+    def _advise(self, wish: Wish, caller: Principal, request: Request, body: bytes) -> Advised:
+        """In a thread: which bullets fit?"""
         if wish.dialect is None:
             return Advised(outcome="passed", body=body)
         try:
@@ -176,17 +220,18 @@ class Proxy:
             return None
         return Heard(domain=wish.domain, dialect=wish.dialect, asked=text, receipt=receipt, principal=caller.key_id)
 
-    def _settled(self, outcome: Outcome[Advised], wish: Wish, body: bytes) -> Advised:
-        """What is to be done; without us, where something of ours went wrong."""
-        if outcome.value is not None:
-            return outcome.value
-        why = outcome.error.why if isinstance(outcome.error, Late) else "outage"
-        if time.monotonic() - self._told.get(why, float("-inf")) > TOLD_EVERY_S:
-            self._told[why] = time.monotonic()
-            bug = outcome.error if not isinstance(outcome.error, AceError | Late) else None
-            log.warning("proxy_without_bullets", exc_info=bug,
-                        extra={"domain": wish.domain[:64], "reason": why, "error": str(outcome.error)})  # fmt: skip
-        return skipped(body, why) if wish.dialect else Advised(outcome=why, body=body)
+    def _is_news(self, trouble: str) -> bool:
+        """Whether this was not told in the last seconds."""
+        now = time.monotonic()
+        news = now - self._told.get(trouble, float("-inf")) > TOLD_EVERY_S
+        if news:
+            self._told[trouble] = now
+        return news
+
+
+def bug(trouble: BaseException | None) -> BaseException | None:
+    """The error, where nobody foresaw it."""
+    return None if isinstance(trouble, AceError | Late) else trouble
 
 
 def skipped(body: bytes, why: str) -> Advised:
