@@ -52,7 +52,7 @@ def create(app: App | None = None) -> Asgi:
     routes = api(ace)
     proxy = routes.state.proxy = Proxy(ace, routes.state.gate)
     border = partial(Border, routes, deadline_s=settings.request_deadline_s, observe=ace.observe_request, dress=dress)
-    spans = border(max_body=settings.otlp_max_body_bytes, check=otlp.check)
+    spans = border(max_body=settings.otlp_max_body_bytes, let_in=otlp.let_in(routes.state.gate), check=otlp.check)
     inside = border(max_body=settings.max_body_bytes)
     routes.state.mcp = mcp.mount(routes, inside, max_body=settings.max_body_bytes)
     traced = TracedRequests(Fork(inside, {PREFIX: proxy}))

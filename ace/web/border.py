@@ -1,6 +1,6 @@
 """The border: what every request passes before and after it is understood. Plain ASGI, no framework.
 
-in     another host's name (without keys)      421      DNS rebinding ends here
+in     whom `let_in` turns away        401 403 404    before a byte of the body is read
        a body over the limit                   413      without reading it
        a body that is not strict JSON          400/415  (a page's form passes; `check` may ask for something else)
 out    not done when the deadline passes       504      the work goes on, its answer is dropped
@@ -17,8 +17,10 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from ace.errors import InvalidInput
-from ace.web.problems import Problem
+from anyio import to_thread
+
+from ace.errors import AceError, InvalidInput
+from ace.web.problems import Problem, problem_of
 from ace.web.strict_json import parse
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +33,9 @@ Observe = Callable[[str, str, int, float], None]
 
 Dress = Callable[[Scope, Problem], Asgi]
 """Makes a problem what its reader can read."""
+
+LetIn = Callable[[Scope], None]
+"""Looks at whose request it is, in a thread. Raises the AceError that turns it away."""
 
 Check = Callable[[Scope, bytes], Problem | None]
 """Says what is wrong with a body, before anything else is made of it."""
@@ -52,11 +57,12 @@ class Border:
         deadline_s: float,
         observe: Observe,
         dress: Dress = lambda _, problem: problem,
+        let_in: LetIn | None = None,
         check: Check | None = None,
     ) -> None:
         self._app, self._max_body, self._deadline_s, self._observe = app, max_body, deadline_s, observe
-        self._dress, self._check = dress, check or check_json
-        self._left_behind: set[asyncio.Task[None]] = set()
+        self._dress, self._let_in, self._check = dress, let_in, check or check_json
+        self._left_behind: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,14 +70,24 @@ class Border:
             return
         started, reply = time.perf_counter(), Reply(send)
         scope["ace.request_id"] = reply.id
-        refusal, body = await self._enter(scope, receive)
-        if refusal is None:
-            refusal = await self._within(scope, replay(body, receive), reply)
+        refusal = await self._answer(scope, receive, reply)
         if refusal is not None and not reply.status:
             await self._dress(scope, refusal)(scope, receive, reply)
         reply.closed = True
         route = getattr(scope.get("route"), "path", "unknown")
         self._observe(scope["method"], route, reply.status or 500, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> Problem | None:
+        """Let the application answer, once it is known who asks and what; a problem where it did not."""
+        left = self._deadline_s
+        if self._let_in is not None:
+            began = time.monotonic()
+            refusal = await self._within(left, to_thread.run_sync(self._let_in, scope), scope, reply)
+            if refusal is not None:
+                return refusal
+            left -= time.monotonic() - began
+        refusal, body = await self._enter(scope, receive)
+        return refusal or await self._within(left, self._app(scope, replay(body, receive), reply), scope, reply)
 
     async def _enter(self, scope: Scope, receive: Receive) -> tuple[Problem | None, bytes]:
         headers = dict(scope["headers"])
@@ -83,21 +99,29 @@ class Border:
             return Problem(413, "Body too large", detail, field="body", headers={"Connection": "close"}), b""
         return self._check(scope, body), body
 
-    async def _within(self, scope: Scope, receive: Receive, reply: Reply) -> Problem | None:
-        """Let the application answer; a problem when it did not, or not in time."""
-        task = asyncio.ensure_future(self._app(scope, receive, reply))
-        done, _ = await asyncio.wait({task}, timeout=self._deadline_s)
+    async def _within(self, seconds: float, work: Awaitable[None], scope: Scope, reply: Reply) -> Problem | None:
+        """Have the work done; a problem when it failed, or was not done in time."""
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
             self._left_behind.add(task)
-            task.add_done_callback(self._left_behind.discard)
+            task.add_done_callback(self._forget)
             detail = f"The request took longer than {self._deadline_s:g} s. Try again, or ask for less."
             return Problem(504, "Deadline exceeded", detail)
         try:
             task.result()
+        except AceError as error:
+            return problem_of(error)
         except Exception:
             log.exception("request_failed", extra={"method": scope["method"], "request_id": reply.id})
             return broken(reply.id)
         return None
+
+    def _forget(self, task: asyncio.Future[None]) -> None:
+        self._left_behind.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, AceError):
+            log.error("late_request_failed", exc_info=error)
 
 
 def broken(request_id: str) -> Problem:

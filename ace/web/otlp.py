@@ -13,22 +13,26 @@ Errors are a google.rpc.Status, in the form the request came in.
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from ace.bootstrap import App
+from ace.errors import NotFound
 from ace.models.access import Principal, Role
 from ace.services.gathering import Gathered
 from ace.utils.traces import otlp, otlp_wire
 from ace.utils.traces.otlp import Export
 from ace.utils.traces.otlp_wire import ENCODINGS, JSON, PROTOBUF, Signal
-from ace.web.access import needs
-from ace.web.border import Scope
+from ace.web.access import LET_IN, Gate, needs
+from ace.web.border import LetIn, Scope
 from ace.web.problems import Problem
 
 PREFIX = "/otlp/"
+_PLACE = re.compile(r"/otlp/([^/]+)/v1/(traces|logs)")
 MUTE = (
     "Calls of models came without messages, and nothing can be learned from them. Let your instrumentation capture "
     "content, for many by OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true or =SPAN_AND_EVENT."
@@ -78,8 +82,23 @@ def _take(app: App, caller: Principal, domain: str, signal: Signal, body: bytes,
     return Response(answer, media_type=content_type)
 
 
+def let_in(gate: Gate) -> LetIn:
+    """Whoever sends something here must be one who may, and to a place that is here, before a large body is read."""
+
+    def look(scope: Scope) -> None:
+        place = _PLACE.fullmatch(scope["path"])
+        scope["route"] = SimpleNamespace(path=f"{PREFIX}{{domain}}/v1/{place[2]}" if place else "unknown")
+        scope[LET_IN] = gate.enter(Request(scope), Role.WRITE, place[1] if place else None)
+        if place is None:
+            raise NotFound(
+                f"{scope['method']} {scope['path']}: Not Found. Send to {PREFIX}<domain>/v1/traces or /logs."
+            )
+
+    return look
+
+
 def check(scope: Scope, body: bytes) -> Problem | None:
-    """A problem unless the body says that it is OTLP. What is in it is read after the key was looked at."""
+    """A problem unless the body says that it is OTLP. What is in it is read in a thread."""
     del body
     if media_type(scope) not in (PROTOBUF, JSON):
         return Problem(415, "Not OTLP", f"Send Content-Type: {PROTOBUF} or {JSON}.", field="Content-Type")
