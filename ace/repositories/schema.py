@@ -28,6 +28,7 @@ from ace.repositories import tables
 from ace.repositories.database import Database
 from ace.repositories.outages import UPGRADE, place, reraise
 from ace.repositories.statements import statement
+from ace.system import private
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
@@ -104,6 +105,8 @@ def migrate(database: Database, work: Callable[[Connection], None]) -> None:
     """Do `work` in one transaction of its own, alone; try again while another transaction holds what it needs."""
     if not _exists(database):
         _touch(Path(str(database.url.database)))
+    if database.dialect == "sqlite":
+        private.restrict_database(Path(str(database.url.database)))
     engine = _migration_engine(database)
     try:
         for pause in LOCK_PAUSES_S:
@@ -162,8 +165,8 @@ def _exists(database: Database) -> bool:
 
 def _touch(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        private.make_folder(path.parent)
+        path.touch(private.FILE)
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be created: {error.strerror}. Check ACE_DATA_DIR.") from error
 

@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from ace.system import private
+
 WAL_LIMIT_BYTES = 64 * 2**20  # a larger WAL is cut back to this after a checkpoint
 CHECKPOINT_PAGES = 4000  # 16 MB: pages changed often are carried over once, not at every thousandth
 
@@ -62,6 +64,7 @@ class SqliteConnections:
             self._readers.slot.close()
 
     def _open(self, *pragmas: str) -> sqlite3.Connection:
+        private.restrict_database(self.path)
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode=rw", uri=True,
             timeout=self._patience, isolation_level=None, check_same_thread=False,
