@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from ace.core.ports import AnchorLog
 from ace.errors import InvalidInput
+from ace.system import private
 from ace.utils.files import disk_faults, flush_folder
 from ace.utils.object_store import open_bucket, s3_faults
 
@@ -57,9 +58,9 @@ def key_in(path: Path, make: bool) -> bytes | None:
 
 
 def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE)
     try:
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
@@ -91,7 +92,7 @@ class FileAnchors:
 
     def append(self, number: int, line: str) -> bool:
         with disk_faults(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._path.parent)
             with self._held() as file:
                 data = file.read()
                 if len(_whole(data)) != number - 1:
@@ -106,7 +107,7 @@ class FileAnchors:
 
     @contextmanager
     def _held(self) -> Iterator[BinaryIO]:
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, private.FILE)
         with os.fdopen(handle, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file

@@ -24,6 +24,7 @@ from ace.models.task import Task
 from ace.services.bench_learners import Kit
 from ace.services.benching import Behind
 from ace.services.training import ValidationAnswer
+from ace.system import private
 from ace.utils import bench_tables
 from ace.utils.files import write_atomic
 from ace.utils.run_folder import RunFolder, RunReader
@@ -71,14 +72,14 @@ class BenchRoom:
 def write_found(folder: Path, outcomes: Sequence[Outcome], spendings: Sequence[Spending]) -> None:
     """Replace what a run has found. Raises StoreUnavailable."""
     for name, records in (("outcomes", outcomes), ("spendings", spendings)):
-        write_atomic(folder / f"{name}.jsonl", "".join(f"{to_line(record)}\n" for record in records))
+        write_atomic(folder / f"{name}.jsonl", "".join(f"{to_line(record)}\n" for record in records), mode=private.FILE)
 
 
 def write_table(folder: Path, table: BenchTable) -> None:
     """Replace the table in its three forms. Raises StoreUnavailable."""
-    write_atomic(folder / "table.md", bench_tables.markdown(table))
-    write_atomic(folder / "table.csv", bench_tables.comma_separated(table))
-    write_atomic(folder / "table.json", bench_tables.as_json(table))
+    write_atomic(folder / "table.md", bench_tables.markdown(table), mode=private.FILE)
+    write_atomic(folder / "table.csv", bench_tables.comma_separated(table), mode=private.FILE)
+    write_atomic(folder / "table.json", bench_tables.as_json(table), mode=private.FILE)
 
 
 def read_run(folder: Path) -> BenchRun:

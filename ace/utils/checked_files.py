@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ace.core.journal import canonical
+from ace.system import private
 from ace.utils.files import disk_faults, flush_folder, write_atomic
 
 Writer = Callable[[Path], None]
@@ -31,18 +32,22 @@ class Unsound(Exception):
     """The files are absent, damaged or not of one piece; the text says which."""
 
 
-def keep(folder: Path, name: str, files: Mapping[str, Writer], facts: Mapping[str, Any]) -> None:
+def keep(
+    folder: Path, name: str, files: Mapping[str, Writer], facts: Mapping[str, Any], *, shared: bool = False
+) -> None:
     """Write `<name>.<suffix>` for each of `files`, and the manifest; one writer at a time.
 
+    They are for this user alone; `shared` between users, as model files are, they have the modes of the umask.
     Raises StoreUnavailable when the disk refuses; what was there before may then count as absent.
     """
     with disk_faults(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with _sole_writer(folder / f".{name}.lock"):
-            sums = {suffix: _place(folder / f"{name}.{suffix}", write) for suffix, write in files.items()}
+        folder.mkdir(parents=True, exist_ok=True) if shared else private.make_folder(folder)
+        mode = private.BY_UMASK if shared else private.FILE
+        with _sole_writer(folder / f".{name}.lock", mode):
+            sums = {suffix: _place(folder / f"{name}.{suffix}", write, mode) for suffix, write in files.items()}
             body = {"facts": dict(facts), "files": sums}
             manifest = {"body": body, "sha256": hashlib.sha256(canonical(body)).hexdigest()}
-            write_atomic(folder / f"{name}.json", json.dumps(manifest))
+            write_atomic(folder / f"{name}.json", json.dumps(manifest), mode=mode)
 
 
 @contextmanager
@@ -93,10 +98,11 @@ def _manifest(file: Path) -> dict[str, Any]:
     return body
 
 
-def _place(target: Path, write: Writer) -> str:
+def _place(target: Path, write: Writer, mode: int) -> str:
     """Write, flush, hash, rename; the sha256 of what lies on the disk."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
+        temporary.touch(mode)  # before anything is in it
         write(temporary)
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -109,9 +115,9 @@ def _place(target: Path, write: Writer) -> str:
 
 
 @contextmanager
-def _sole_writer(lock: Path) -> Iterator[None]:
+def _sole_writer(lock: Path, mode: int) -> Iterator[None]:
     """Held by one writer of any process; the system lets go of it when its holder dies."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, mode)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -62,8 +62,8 @@ def _files(parcel: str, models_dir: Path, revision: int, draw: Callable[[Path], 
     if not _sound(folder, facts):
         raw = model_files.path(parcel, models_dir)
         graph, words = draw(raw), (raw / "tokenizer.json").read_bytes()
-        keep(folder, "encoder", {"onnx": lambda file: _write(file, graph), "words": lambda file: _write(file, words)},
-             facts)  # fmt: skip
+        drawn = {"onnx": lambda file: _write(file, graph), "words": lambda file: _write(file, words)}
+        keep(folder, "encoder", drawn, facts, shared=True)
     return folder / "encoder.onnx", folder / "encoder.words"
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ace.models.journal import Position
 from ace.models.playbook import PlaybookStage
+from ace.system import private
 from ace.utils.checked_files import Unsound, discard, keep, vouched
 from ace.utils.faiss_shelf import Shelf
 from ace.utils.faiss_view import View
@@ -86,8 +87,9 @@ def strangers(folder: Path, known: Collection[str], *, now: float) -> list[Path]
 def ask_to_unload(folder: Path, domain_id: str) -> None:
     """Ask every process to give up its view of the domain, within a second of its next search. StoreUnavailable."""
     with disk_faults(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{_name(domain_id)}.unload").write_text(str(time.time_ns()))
+        private.make_folder(folder)
+        with open(folder / f"{_name(domain_id)}.unload", "w", opener=private.opener) as file:
+            file.write(str(time.time_ns()))
 
 
 def asked_to_unload(folder: Path, domain_id: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ace.errors import StoreUnavailable
+from ace.system import private
 
 
 @contextmanager
@@ -23,15 +24,16 @@ def disk_faults(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, text: str | bytes) -> None:
+def write_atomic(path: Path, text: str | bytes, *, mode: int = private.BY_UMASK) -> None:
     """Put `text` (UTF-8) at `path`: a reader, and a restart after a power cut, sees the old text or the new one.
 
-    What is there keeps its permissions. Raises StoreUnavailable, and then `path` is as it was.
+    What is there keeps its permissions; what is new has those of `mode` that the umask leaves.
+    Raises StoreUnavailable, and then `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     with disk_faults(path):
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 if path.exists():
                     os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
                 file.write(text if isinstance(text, bytes) else text.encode())

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from ace.errors import DeadlineExceeded, MissingExtra, ModelUnreachable
+from ace.system import private
 from ace.utils import model_files
 from ace.utils.files import disk_faults
 from ace.utils.local_model_files import NAME, engine_folder
@@ -104,7 +105,7 @@ class LocalModel:
         handle = listening.fileno()
         options = {"socket": handle, "models": self._models_dir, "threads": self._threads, "parent": os.getpid()}
         flags = [f"--{name}={value}" for name, value in options.items()]
-        with disk_faults(self.log_file), self.log_file.open("a") as log:
+        with disk_faults(self.log_file), open(self.log_file, "a", opener=private.opener) as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "ace.utils.local_model_server", *flags],
                 stdin=subprocess.DEVNULL,

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from prometheus_client.mmap_dict import MmapedDict
 
+from ace.system import private
 from ace.utils.files import disk_faults, write_atomic
 
 ROOM = 1 << 18  # bytes reserved per process, so that a full disk is met when the file is made and never while counting
@@ -74,7 +75,7 @@ class Sheet:
 
     def _open(self) -> None:
         with disk_faults(self.directory):
-            self.directory.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.directory)
             self._pid = os.getpid()
             self.id = f"{self._pid}-{secrets.token_hex(4)}"
             _mine.add(self.id)
@@ -113,7 +114,7 @@ def sweep(directory: Path, rule: Rule) -> int:
 
     When another process is sweeping nothing is done. Raises StoreUnavailable, and then nothing is lost.
     """
-    with disk_faults(directory), (directory / "sweep.lock").open("w") as lock:
+    with disk_faults(directory), open(directory / "sweep.lock", "w", opener=private.opener) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -132,7 +133,7 @@ def _bury(directory: Path, dead: list[str], rule: Rule) -> None:
         _merge(numbers, _read(directory, own) or {}, rule, living=False)
     ids = [*gone.ids, *fresh]
     kept = [own for own in ids[:-REMEMBERED] if own in dead] + ids[-REMEMBERED:]
-    write_atomic(directory / "gone.json", json.dumps({"ids": kept, "numbers": numbers}))
+    write_atomic(directory / "gone.json", json.dumps({"ids": kept, "numbers": numbers}), mode=private.FILE)
     for own in dead:
         (directory / f"{own}.counts").unlink(missing_ok=True)
         (directory / f"{own}.alive").unlink(missing_ok=True)
@@ -150,14 +151,14 @@ def _merge(into: dict[str, float], numbers: Numbers, rule: Rule, *, living: bool
 def _locked(directory: Path, own: str) -> int:
     """A handle that holds the id's lock; the file gets its name when it is locked, so nobody takes it for dead."""
     unnamed = directory / f".{own}.alive"
-    handle = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, private.FILE)
     fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     unnamed.rename(directory / f"{own}.alive")
     return handle
 
 
 def _reserved(file: Path) -> Path:
-    with file.open("xb") as made:
+    with open(file, "xb", opener=private.opener) as made:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(made.fileno(), 0, ROOM)
         else:

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from ace.core.backup_ports import BackupPlace
 from ace.errors import InvalidInput, NotFound, StoreUnavailable
 from ace.models.backup import Stored
+from ace.system import private
 from ace.utils.files import disk_faults, flush_folder
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class FolderPlace:
         target = self._folder / name
         temporary = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}.tmp"
         with disk_faults(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._folder)
             try:
                 _copy(file, temporary)
                 temporary.replace(target)
@@ -107,7 +108,7 @@ class FolderPlace:
 
 def _copy(file: Path, target: Path) -> None:
     """For its owner alone to read, as a backup holds secrets; flushed to disk."""
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE)
     with file.open("rb") as source, os.fdopen(handle, "wb") as copy:
         shutil.copyfileobj(source, copy)
         copy.flush()

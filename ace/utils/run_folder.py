@@ -25,6 +25,7 @@ from typing import Any, Self, TypeVar
 
 from ace.core.records import from_line, to_line
 from ace.errors import Conflict, InvalidInput, NotFound
+from ace.system import private
 from ace.utils.files import disk_faults, flush_folder, write_atomic
 
 Record = TypeVar("Record")
@@ -114,12 +115,12 @@ class RunFolder(RunReader):
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Replace the figures. Raises StoreUnavailable, and then the old ones stay."""
-        write_atomic(self.path / "summary.json", _pretty(summary))
+        write_atomic(self.path / "summary.json", _pretty(summary), mode=private.FILE)
 
     def write_report(self, html: str) -> Path:
         """Replace the report and return where it is. Raises StoreUnavailable, and then the old one stays."""
         file = self.path / "report.html"
-        write_atomic(file, html)
+        write_atomic(file, html, mode=private.FILE)
         return file
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ class RunFolder(RunReader):
         """The open file of a kind; whatever an earlier failure left torn is cut off first."""
         if kind not in self._handles:
             _mend(file)
-            self._handles[kind] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._handles[kind] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
             flush_folder(self.path)
         return self._handles[kind]
 
@@ -161,7 +162,7 @@ def _make(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InvalidInput("run folder", f"{path} is a file", "Choose a new folder")
     with disk_faults(path):
-        path.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path)
         strangers = sorted(item.name for item in path.iterdir() if not item.name.startswith((".", "run.")))
     if strangers and not (path / "run.json").exists():
         raise InvalidInput("run folder", f"{path} holds {strangers[0]} and no run.json", "Choose a new or empty folder")
@@ -171,7 +172,7 @@ def _hold(path: Path) -> int:
     """The lock's file descriptor. Raises Conflict when another process holds it."""
     file = path / "run.lock"
     with disk_faults(file):
-        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, private.FILE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -190,7 +191,7 @@ def _settle_config(path: Path, config: dict[str, Any]) -> None:
     """Write run.json, or make sure that it says the same. Raises Conflict naming the first field that differs."""
     file = path / "run.json"
     if not file.exists():
-        write_atomic(file, _pretty(config))
+        write_atomic(file, _pretty(config), mode=private.FILE)
         return
     for field, old, new in _differences(_read_config(path), config):
         raise Conflict(

@@ -28,6 +28,7 @@ from threading import Event, Lock, Thread
 from ace.errors import AceError, BudgetExhausted, CircuitOpen, Outage
 from ace.services.errands import Hand, Work
 from ace.services.reflection import Ending, Reflected
+from ace.system import private
 from ace.utils import metrics
 from ace.utils.files import disk_faults
 
@@ -207,7 +208,7 @@ class Crew:
 
     def _touch(self) -> None:
         with disk_faults(self._alive):
-            self._alive.touch()
+            self._alive.touch(private.FILE)
 
 
 def _about(claim: Hand) -> dict[str, object]:

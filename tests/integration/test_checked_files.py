@@ -46,6 +46,17 @@ def test_what_is_kept_is_vouched_for_and_replaced_as_a_whole(tmp_path: Path) -> 
     assert got(tmp_path) == "second"
 
 
+@pytest.mark.parametrize(("shared", "modes"), [(False, {0o700, 0o600}), (True, {0o755, 0o644})])
+def test_they_are_for_one_user_alone_unless_they_are_shared(tmp_path: Path, shared: bool, modes: set[int]) -> None:
+    """Model files are made by whoever builds an image, and read by another user."""
+    before = os.umask(0o022)
+    try:
+        keep(tmp_path / "new", "it", {"one": writer("text")}, {}, shared=shared)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new", *(tmp_path / "new").iterdir())} == modes
+
+
 def test_nothing_is_vouched_for_where_nothing_was_kept(tmp_path: Path) -> None:
     assert got(tmp_path) is None
     assert got(tmp_path / "no folder") is None
