@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ace.config import Settings, get_settings
+from ace.system import private
 from ace.utils.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -156,4 +157,5 @@ class Stores:
         """The folder of a run, held by this process; see `RunFolder.open` for what it raises."""
         from ace.utils.run_folder import RunFolder
 
+        private.restrict_data(self.settings.data_dir)
         return RunFolder.open(self.settings.path("runs", run_id), config)

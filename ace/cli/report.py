@@ -32,6 +32,7 @@ def report(
     Example: ace report demo --out report.html
     """
     from ace.bootstrap import App
+    from ace.system import private
     from ace.utils.files import write_atomic
     from ace.utils.report import run_report
     from ace.utils.run_folder import RunReader
@@ -41,9 +42,10 @@ def report(
     reader = RunReader(folder)
     file = out or folder / "report.html"
     if reader.config.get("kind") == "bench":
-        write_atomic(file, _bench(folder, reader.summary() or {}))
+        html = _bench(folder, reader.summary() or {})
     else:
-        write_atomic(file, run_report(reader, app.store.get_all(str(reader.config.get("domain", "default")))))
+        html = run_report(reader, app.store.get_all(str(reader.config.get("domain", "default"))))
+    write_atomic(file, html, mode=private.BY_UMASK if out else private.FILE)
     if open_it:
         webbrowser.open(file.absolute().as_uri())
     facts = {"run": folder.name, "report": str(file)}

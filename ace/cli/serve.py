@@ -44,7 +44,9 @@ def _check(settings: Settings) -> None:
     """Nothing is started that could not answer. Raises SchemaMismatch, StoreUnavailable, InvalidInput."""
     from ace.bootstrap import App
     from ace.config import is_loopback
+    from ace.system import private
 
+    private.restrict_data(settings.data_dir, everything=True)
     if not App(settings).keys.exist() and not is_loopback(settings.host):
         remedy = "Make one first: ace keys create --role admin. Or listen on 127.0.0.1"
         raise InvalidInput("--host", f"{settings.host} is open to others, and there are no API keys yet", remedy)

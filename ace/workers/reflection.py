@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from ace.system import private
 from ace.utils import commands, logs
 from ace.utils.metrics_http import answering
 
@@ -45,7 +46,8 @@ def reflector(
         signal.signal(number, lambda *_: stop.set())
     if app.settings.lease_s <= app.settings.llm_deadline_s:
         log.warning("lease_shorter_than_a_model_call", extra={"lease_s": app.settings.lease_s})
-    app.settings.data_dir.mkdir(parents=True, exist_ok=True)
+    private.make_folder(app.settings.data_dir)
+    private.restrict_data(app.settings.data_dir, everything=True)
     port = app.settings.reflector_metrics_port
     with app.observed("reflector"), answering(app.settings.host, port), app.working(say) as work:
         crew = Crew(work, stop=stop, alive=app.settings.path(ALIVE), domain=domain, once=once,
