@@ -12,9 +12,8 @@ RUN pip install "uv>=${UV_VERSION}" && python -m venv /app/.venv
 COPY requirements-runtime.lock pyproject.toml ./
 RUN uv pip install --no-cache --compile-bytecode --require-hashes -r requirements-runtime.lock
 COPY README.md LICENSE alembic.ini ./
-COPY alembic ./alembic
 COPY ace ./ace
-RUN uv pip install --no-cache --no-deps --editable . && /app/.venv/bin/python -m compileall -q ace alembic
+RUN uv pip install --no-cache --no-deps --editable . && /app/.venv/bin/python -m compileall -q ace
 ENV ACE_DATA_DIR=/tmp/build ACE_MODELS_DIR=/app/models
 RUN /app/.venv/bin/ace models pull && /app/.venv/bin/python -m ace.ops.warm_up
 COPY scripts ./scripts

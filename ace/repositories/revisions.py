@@ -30,7 +30,7 @@ def history(database: Database) -> list[Revision]:
     """Every revision this release knows, oldest first. Raises StoreUnavailable."""
     from alembic.script import ScriptDirectory
 
-    found, directory = schema.current(database), ScriptDirectory(str(schema.scripts()))
+    found, directory = schema.current(database), ScriptDirectory(str(schema.SCRIPTS))
     scripts = [directory.get_revision(name) for name in schema.REVISIONS]
     return [
         Revision(

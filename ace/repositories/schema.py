@@ -34,6 +34,7 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 FLOOR = "0004"  # the oldest code that can work with this schema; raise it when a revision takes something away
 
+SCRIPTS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_S = 2  # a migration that waits longer for a table would hold up everyone queued behind it
 LOCK_PAUSES_S = (0.2, 0.5, 1, 2, 4)  # between tries, so that those who queued behind it get their turn
 ADVISORY_LOCK = 0x61_63_65  # "ace": one migration at a time
@@ -95,12 +96,6 @@ def downgrade(database: Database, revision: str) -> None:
     command.downgrade(_config(database), revision)
 
 
-def scripts() -> Path:
-    """The folder with the migration scripts: inside an installed package, or at the root of a checkout."""
-    inside = Path(__file__).parents[1] / "_alembic"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "alembic"
-
-
 def migrate(database: Database, work: Callable[[Connection], None]) -> None:
     """Do `work` in one transaction of its own, alone; try again while another transaction holds what it needs."""
     if not _exists(database):
@@ -134,7 +129,7 @@ def _config(database: Database) -> Any:
     from alembic.config import Config
 
     config = Config(attributes={"database": database})
-    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     return config
 
 

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy Core. The migrations in `alembic/` create them; a test holds the two equal.
+"""The tables, as SQLAlchemy Core. The migrations in `migrations/` create them; a test holds the two equal.
 
 domains           one row a domain: the head of its journal; whoever writes to the domain holds this row's lock
 playbook_journal  every change in order; `body` and `at` are kept as the very text the hash covers

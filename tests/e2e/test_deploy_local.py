@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = {"ace-app", "ace-embeddings", "ace-reflector"}
 MODEL = "ACE_MODEL=openai/nobody\nACE_MODEL_BASE_URL=http://127.0.0.1:9/v1\n"
-SHIPPED = ("ace", "alembic", "alembic.ini", "scripts", "deploy", "pyproject.toml")
+SHIPPED = ("ace", "alembic.ini", "scripts", "deploy", "pyproject.toml")
 SMOKE = ("__init__.py", "conftest.py", "e2e/__init__.py", "e2e/conftest.py", "e2e/servers.py", "e2e/test_smoke.py")
 
 

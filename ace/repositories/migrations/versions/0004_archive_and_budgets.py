@@ -6,7 +6,6 @@ From here on the journal has kinds that older code cannot read, so the floor ris
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0004"

@@ -7,7 +7,6 @@ down it has to go, for it leans on `bullet_vectors`; that process makes it anew.
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0005"

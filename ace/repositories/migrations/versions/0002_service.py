@@ -6,7 +6,6 @@ And an index by age, so that bullets can be listed a page at a time.
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0002"

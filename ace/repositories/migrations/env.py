@@ -5,13 +5,14 @@ Everything goes through `schema.migrate`: one transaction, which waits a short t
 
 from __future__ import annotations
 
-from logging.config import fileConfig
+import logging
+import sys
 
+from alembic import context
 from sqlalchemy import Connection
 
 from ace.repositories import schema, tables
 from ace.repositories.database import get_database
-from alembic import context
 
 
 def run(connection: Connection) -> None:
@@ -27,8 +28,9 @@ def print_sql(url: str) -> None:
         context.run_migrations()
 
 
-if context.config.config_file_name is not None:
-    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+if context.config.config_file_name is not None:  # the `alembic` command: it says on stderr what it does
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
 
 database = context.config.attributes.get("database") or get_database()
 if context.is_offline_mode():
