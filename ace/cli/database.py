@@ -67,6 +67,18 @@ def current(as_json: Json = False) -> None:
         typer.echo(found or "none")
 
 
+@app.command("alembic-ini")
+def alembic_ini(as_json: Json = False) -> None:
+    """Print where the `alembic` command's configuration is: `alembic -c "$(ace db alembic-ini)" current`.
+
+    Example: ace db alembic-ini
+    """
+    from ace.repositories import schema
+
+    file = str(schema.SCRIPTS / "alembic.ini")
+    typer.echo(json.dumps({"file": file}) if as_json else file)
+
+
 @app.command()
 def history(as_json: Json = False) -> None:
     """List the schema's revisions, oldest first, and where the database is.
