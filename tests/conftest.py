@@ -7,6 +7,7 @@
 store           the same contract, three times: in memory, in a SQLite file, in a real Postgres
 sqlite_url      a SQLite database of this test's own, not created yet
 postgres_url    a Postgres database of this test's own, at the newest schema
+blank_url       a database of either kind with nothing in it
 models_dir      the local models' files; the test is skipped where `make setup` has not pulled them
 """
 
@@ -213,6 +214,28 @@ def postgres_url(clone_postgres: Callable[[], str], postgres_server: PostgresSer
     name = url.split("?")[0].rsplit("/", 1)[1]
     with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def blank_postgres(postgres_server: PostgresServer, worker: str) -> Callable[[], str]:
+    """Makes a Postgres database with nothing in it, and gives its URL."""
+    numbers = itertools.count()
+
+    def made() -> str:
+        name = f"blank_{worker}_{next(numbers)}"
+        with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return str(postgres_server.get_uri(name))
+
+    return made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of either kind with nothing in it; SQLite: not even the folder."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'blank.db'}"
+    return str(request.getfixturevalue("blank_postgres")())
 
 
 @pytest.fixture

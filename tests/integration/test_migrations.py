@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,20 +38,6 @@ def with_connection(url: str, work: Callable[[Connection], Any]) -> Any:
             return work(connection)
     finally:
         engine.dispose()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def blank_url(request: pytest.FixtureRequest, tmp_path: Path, worker: str) -> str:
-    """A database with nothing in it; SQLite: not even the file."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'folder' / 'blank.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = f"blank_{worker}_{time.monotonic_ns()}"
-    engine = create_engine(parse(server.get_uri()), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return str(server.get_uri(name))
 
 
 def portrait(connection: Connection) -> dict[str, Any]:
