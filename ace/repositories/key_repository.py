@@ -10,10 +10,17 @@ from ace.repositories.schema import require_head
 
 
 class KeyRepository:
-    """One row per key. Without a database: the one the settings name. Raises StoreUnavailable, SchemaMismatch."""
+    """One row per key. Without a database: the one the settings name. Nothing is asked of it before a method is called.
+
+    Every method raises StoreUnavailable, SchemaMismatch.
+    """
 
     def __init__(self, database: Database | None = None) -> None:
-        self._database = require_head(database or get_database())
+        self._named = database
+
+    @property
+    def _database(self) -> Database:
+        return require_head(self._named or get_database())
 
     def add(self, key: ApiKey) -> bool:
         """Keep a new key; durable when it returns. False, and nothing is changed, when there is one of this id."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ace.core.ports import KeyStore, Secrets
+from ace.errors import StoreUnavailable
 from ace.models.access import ApiKey, Role
 from ace.repositories import schema
 from ace.repositories.database import Database
@@ -42,6 +43,13 @@ def test_the_first_revocation_counts_and_an_unknown_key_has_none(stores: tuple[K
     assert revoked is not None
     assert revoked.revoked_at == 5.0
     assert not revoked.is_live(4.0)
+
+
+def test_a_database_that_is_away_is_not_asked_before_a_key_is() -> None:
+    """Whoever only remembers keys never waits for it."""
+    keys = KeyRepository(Database("postgresql://127.0.0.1:9/nowhere"))
+    with pytest.raises(StoreUnavailable):
+        keys.any()
 
 
 def test_a_secret_is_the_first_one_anybody_proposed(stores: tuple[KeyStore, Secrets]) -> None:
