@@ -94,7 +94,11 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Neighbourhood:
-    """For each vector its nearest bullets, best first, as of `position`."""
+    """For each vector its nearest bullets, best first, as of `position`.
+
+    Where others write faster than one can read, a bullet's counters and stage may be newer; the journal has then gone
+    on from `position`.
+    """
 
     position: int
     hits: tuple[tuple[Hit, ...], ...]

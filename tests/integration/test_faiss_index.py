@@ -559,14 +559,14 @@ def test_a_process_sees_at_once_what_another_has_written(
 
 
 def assert_caught_up(manager: FaissManager, store: PlaybookStore) -> None:
-    """Everything found is of one moment between the call's beginning and its end."""
+    """Everything found is of the position, or of a moment between it and the call's end if others write meanwhile."""
     before = store.head(DOMAIN).seq
     found = manager.nearest(DOMAIN, vector("a query")[None], k=1000)
     assert before <= found.position <= store.head(DOMAIN).seq
     new = [hit.bullet for hit in found.hits[0] if hit.bullet.content not in WORDS]
     voted = sum(one.helpful_count for one in new)
     assert len(new) - voted in (0, 1)
-    assert found.position == len(WORDS) + len(new) + voted
+    assert found.position <= len(WORDS) + len(new) + voted <= store.head(DOMAIN).seq
 
 
 def test_threads_may_search_while_others_write(repository: PlaybookRepository, tmp_path: Path) -> None:
