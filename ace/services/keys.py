@@ -113,7 +113,8 @@ class Keys:
     def _remember(self, key_id: str, at: float, key: ApiKey | None) -> None:
         """What the store said at this moment, unless it has said something later."""
         if len(self._seen) >= REMEMBERED_KEYS:
-            self._seen = {own: said for own, said in self._seen.items() if said[1] is not None}
+            seen = self._seen.copy()  # other threads go on adding
+            self._seen = {own: said for own, said in seen.items() if said[1] is not None}
         if len(self._seen) >= REMEMBERED_KEYS:
             self._seen = {}
         if at >= self._seen.get(key_id, (at, None))[0]:

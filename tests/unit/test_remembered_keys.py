@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ace.errors import StoreUnavailable, Unauthenticated
@@ -78,6 +80,20 @@ def test_keys_that_do_not_exist_do_not_push_out_those_that_do(world: World) -> N
         with pytest.raises(Unauthenticated):
             world.keys.authenticate(f"ace_{other}_{secret}")
     assert world.keys.authenticate(world.token, remembered=True) == world.key.principal
+
+
+def test_threads_may_look_keys_up_while_memory_is_full(world: World) -> None:
+    """None of them trips over what another adds meanwhile."""
+    _, own, secret = world.token.split("_")
+
+    def stranger(number: int) -> str:
+        other = f"{number:o}".translate(str.maketrans("01", "ab")).rjust(len(own), "z")
+        with pytest.raises(Unauthenticated):
+            world.keys.authenticate(f"ace_{other}_{secret}")
+        return other
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(stranger, range(3 * REMEMBERED_KEYS)))) == 3 * REMEMBERED_KEYS
 
 
 def test_whether_there_are_keys_is_remembered_as_long(world: World) -> None:
